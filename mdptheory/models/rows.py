@@ -1,0 +1,279 @@
+"""Assembly of the sparse state-action rows from dense arrays, scipy matrices and functions."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from mdptheory._typing import FloatArray, IntArray
+from mdptheory._validation import as_float_array, as_index_array, check_count, check_shape
+from mdptheory.errors import InvalidModelError
+
+INT32_MAX = np.iinfo(np.int32).max
+
+
+class Rows(NamedTuple):
+    """State-action rows in CSR form; see `TabularMDP` for the shapes."""
+
+    n_states: int
+    choice_ptr: IntArray
+    action: IntArray
+    row_ptr: IntArray
+    next_state: IntArray
+    prob: FloatArray
+    reward: FloatArray
+    transition_reward: FloatArray | None
+
+
+def index_dtype(largest: int) -> type[np.signedinteger[Any]]:
+    """Return int32 while it can hold ``largest``, else int64."""
+    return np.int32 if largest <= INT32_MAX else np.int64
+
+
+def row_sums(values: FloatArray, row_ptr: IntArray) -> FloatArray:
+    """Sum CSR ``values`` row by row; no row may be empty."""
+    return np.add.reduceat(values, row_ptr[:-1]) if values.size else np.zeros(len(row_ptr) - 1)
+
+
+def expected_reward(prob: FloatArray, transition_reward: FloatArray, row_ptr: IntArray) -> FloatArray:
+    """Average a reward per transition over each row."""
+    return row_sums(prob * transition_reward, row_ptr)
+
+
+def from_dense(P: npt.ArrayLike, r: npt.ArrayLike) -> Rows:
+    """Rows of ``P[s, a, s']`` (or ``P[h, s, a, s']``); zero probabilities are not stored."""
+    kernel = as_float_array("P", P)
+    if kernel.ndim not in (3, 4):
+        raise InvalidModelError(
+            f"P has shape {kernel.shape}; expected (S, A, S), or (H, S, A, S) for stage-dependent data"
+        )
+    n_states, n_actions = kernel.shape[-3], kernel.shape[-2]
+    if kernel.shape[-1] != n_states or 0 in kernel.shape:
+        raise InvalidModelError(
+            f"P has shape {kernel.shape}; expected (..., S, A, S) with equal, positive S"
+        )
+    rewards = as_float_array("r", r)
+    per_transition = rewards.shape == kernel.shape
+    if not per_transition and rewards.shape != kernel.shape[:-1]:
+        raise InvalidModelError(
+            f"r has shape {rewards.shape}; expected {kernel.shape[:-1]} or {kernel.shape}"
+        )
+    flat = kernel.reshape(-1, n_states)
+    stored = flat != 0  # NaN is stored, and refused by the model with its place
+    counts = stored.sum(axis=1)
+    if (counts == 0).any():
+        row = int(np.argmin(counts))
+        index = np.unravel_index(row, kernel.shape[:-1])
+        raise InvalidModelError(
+            f"P[{', '.join(str(int(i)) for i in index)}] sums to 0; expected 1"
+            f" ({int((counts == 0).sum())} of {len(counts)} rows are empty)"
+        )
+    n_rows = len(flat)
+    row_ptr = np.concatenate([[0], np.cumsum(counts)])
+    columns = np.nonzero(stored)[1].astype(index_dtype(n_states))
+    prob = flat[stored]
+    transition_reward = rewards.reshape(-1, n_states)[stored] if per_transition else None
+    reward = (
+        rewards.reshape(-1)
+        if transition_reward is None
+        else expected_reward(prob, transition_reward, row_ptr)
+    )
+    action = np.tile(np.arange(n_actions, dtype=np.int32), n_rows // n_actions)
+    choice_ptr = np.arange(0, n_rows + 1, n_actions)
+    return Rows(n_states, choice_ptr, action, row_ptr, columns, prob, reward, transition_reward)
+
+
+def from_triplets(
+    n_states: int,
+    state: IntArray,
+    action: IntArray,
+    next_state: IntArray,
+    prob: FloatArray,
+    transition_reward: FloatArray,
+) -> Rows:
+    """Rows of a list of transitions in any order.
+
+    Duplicates of ``(s, a, s')`` add their probabilities and average their rewards by probability.
+    Transitions of probability 0 are kept, so that their rewards are not lost.
+    """
+    order = np.lexsort((next_state, action, state))
+    s, a, t = state[order], action[order], next_state[order]
+    p, w = prob[order], transition_reward[order]
+    new_row = np.ones(len(s), dtype=bool)
+    new_row[1:] = (s[1:] != s[:-1]) | (a[1:] != a[:-1])
+    new_cell = new_row.copy()
+    new_cell[1:] |= t[1:] != t[:-1]
+    cells = np.flatnonzero(new_cell)
+    if len(cells) < len(s):
+        size = np.diff(np.append(cells, len(s)))
+        total = np.add.reduceat(p, cells)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            averaged = np.add.reduceat(p * w, cells) / total
+        # a cell that stands once keeps its reward's exact bits
+        w = np.where(size == 1, w[cells], np.where(total > 0, averaged, w[cells]))
+        p, s, a, t, new_row = total, s[cells], a[cells], t[cells], new_row[cells]
+    starts = np.flatnonzero(new_row)
+    row_ptr = np.append(starts, len(s)).astype(np.int64)
+    choice_ptr = np.searchsorted(s[starts], np.arange(n_states + 1)).astype(np.int64)
+    reward = expected_reward(p, w, row_ptr)
+    return Rows(
+        n_states,
+        choice_ptr,
+        a[starts].astype(np.int32),
+        row_ptr,
+        t.astype(index_dtype(n_states)),
+        p,
+        reward,
+        w,
+    )
+
+
+def _canonical_csr(name: str, matrix: Any, n_columns: int) -> Any:
+    from scipy import sparse
+
+    if not sparse.issparse(matrix):
+        raise TypeError(f"{name} has type {type(matrix).__name__}; expected a scipy sparse matrix")
+    csr = sparse.csr_matrix(matrix).astype(np.float64)
+    check_shape(name, csr, (None, n_columns))
+    csr.sum_duplicates()
+    csr.eliminate_zeros()
+    return csr
+
+
+def _reward_rows(name: str, r: Any, csr: Any) -> tuple[FloatArray, FloatArray | None]:
+    """Reward per row from an array, or per transition from a sparse matrix on the same support."""
+    from scipy import sparse
+
+    row_ptr = csr.indptr.astype(np.int64)
+    if not sparse.issparse(r):
+        rewards = as_float_array(name, r)
+        check_shape(name, rewards, (csr.shape[0],))
+        return rewards, None
+    matrix = sparse.csr_matrix(r).astype(np.float64)
+    check_shape(name, matrix, csr.shape)
+    pattern = csr.copy()
+    pattern.data = np.ones_like(pattern.data)
+    picked = pattern.multiply(matrix).tocsr()  # rewards on the stored transitions, zeros dropped
+    picked.sort_indices()
+    per_transition = np.zeros(csr.nnz)
+    keys = _keys(csr)
+    per_transition[np.searchsorted(keys, _keys(picked))] = picked.data
+    return expected_reward(csr.data, per_transition, row_ptr), per_transition
+
+
+def _keys(csr: Any) -> IntArray:
+    rows = np.repeat(np.arange(csr.shape[0], dtype=np.int64), np.diff(csr.indptr))
+    return rows * csr.shape[1] + csr.indices
+
+
+def from_pairs(P: Any, r: Any, states: npt.ArrayLike, actions: npt.ArrayLike) -> Rows:
+    """Rows of one ``(n_pairs, S)`` sparse matrix with the state and action of each row."""
+    s, a = as_index_array("states", states), as_index_array("actions", actions)
+    n_states = int(P.shape[1])
+    csr = _canonical_csr("P", P, n_states)
+    check_shape("states", s, (csr.shape[0],))
+    check_shape("actions", a, (csr.shape[0],))
+    for name, array, high in (("states", s, n_states), ("actions", a, INT32_MAX)):
+        bad = (array < 0) | (array >= high)
+        if bad.any():
+            i = int(np.argmax(bad))
+            raise InvalidModelError(f"{name}[{i}] is {array[i]}; expected an index in [0, {high})")
+    order = np.lexsort((a, s))
+    if not (order[1:] > order[:-1]).all():
+        csr, s, a = csr[order], s[order], a[order]
+        r = r[order]
+    same = (s[1:] == s[:-1]) & (a[1:] == a[:-1])
+    if same.any():
+        i = int(np.argmax(same))
+        raise InvalidModelError(f"states and actions list the pair ({s[i]}, {a[i]}) more than once")
+    reward, per_transition = _reward_rows("r", r, csr)
+    return Rows(
+        n_states,
+        np.searchsorted(s, np.arange(n_states + 1)).astype(np.int64),
+        a.astype(np.int32),
+        csr.indptr.astype(np.int64),
+        csr.indices.astype(index_dtype(n_states)),
+        csr.data,
+        reward,
+        per_transition,
+    )
+
+
+def from_matrices(P: Sequence[Any], r: Any) -> Rows:
+    """Rows of one ``S x S`` sparse matrix per action, rewards ``r[s, a]`` or one matrix each."""
+    from scipy import sparse
+
+    n_actions = check_count("len(P)", len(P))
+    n_states = int(P[0].shape[0])
+    blocks = [_canonical_csr(f"P[{a}]", matrix, n_states) for a, matrix in enumerate(P)]
+    for a, block in enumerate(blocks):
+        check_shape(f"P[{a}]", block, (n_states, n_states))
+    stacked = sparse.vstack(blocks, format="csr")
+    per_action = isinstance(r, list | tuple) and all(sparse.issparse(matrix) for matrix in r)
+    if per_action:
+        if len(r) != n_actions:
+            raise InvalidModelError(f"r has {len(r)} matrices; expected {n_actions}")
+        rewards: Any = sparse.vstack(list(r), format="csr")
+    else:
+        rewards = as_float_array("r", r)
+        check_shape("r", rewards, (n_states, n_actions))
+        rewards = rewards.T.reshape(-1)
+    states = np.tile(np.arange(n_states), n_actions)
+    actions = np.repeat(np.arange(n_actions), n_states)
+    return from_pairs(stacked, rewards, states, actions)
+
+
+def from_function(transitions: Callable[..., Any], n_states: int, n_actions: int) -> Rows:
+    """Rows of ``transitions(s, a) -> (next_states, probabilities, reward)``, compiled by Numba."""
+    from numba import njit
+    from numba.core.errors import NumbaError
+    from numba.extending import is_jitted
+
+    compiled = transitions if is_jitted(transitions) else njit(transitions)
+
+    @njit
+    def count(n_states, n_actions):  # type: ignore[no-untyped-def]
+        sizes = np.empty((n_states, n_actions), dtype=np.int64)
+        for s in range(n_states):
+            for a in range(n_actions):
+                targets, probs, _ = compiled(s, a)
+                sizes[s, a] = len(targets) if len(targets) == len(probs) else -1
+        return sizes
+
+    @njit
+    def fill(n_states, n_actions, state, action, target, prob, reward):  # type: ignore[no-untyped-def]
+        k = 0
+        for s in range(n_states):
+            for a in range(n_actions):
+                targets, probs, rewards = compiled(s, a)
+                stop = k + len(targets)
+                state[k:stop], action[k:stop] = s, a
+                target[k:stop], prob[k:stop], reward[k:stop] = targets, probs, rewards
+                k = stop
+
+    try:
+        sizes = count(n_states, n_actions)
+        if (sizes < 0).any():
+            s, a = (int(i) for i in np.argwhere(sizes < 0)[0])
+            raise InvalidModelError(
+                f"transitions({s}, {a}) returns successors and probabilities of different lengths"
+            )
+        total = int(sizes.sum())
+        state, action, target = (np.empty(total, dtype=np.int64) for _ in range(3))
+        prob, reward = np.empty(total), np.empty(total)
+        fill(n_states, n_actions, state, action, target, prob, reward)
+    except NumbaError as error:
+        first = str(error).strip().splitlines()
+        raise TypeError(
+            "transitions does not compile with Numba; expected a function of two integers that"
+            f" returns (next_states, probabilities, reward): {first[0] if first else error}"
+        ) from error
+    bad = (target < 0) | (target >= n_states)
+    if bad.any():
+        i = int(np.argmax(bad))
+        raise InvalidModelError(
+            f"transitions({state[i]}, {action[i]}) names successor {target[i]}; expected an index"
+            f" in [0, {n_states})"
+        )
+    return from_triplets(n_states, state, action, target, prob, reward)

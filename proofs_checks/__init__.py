@@ -1,0 +1,1 @@
+"""The theorems of papers as chains of checks."""
