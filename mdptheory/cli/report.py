@@ -1,0 +1,206 @@
+"""What the commands print: tables for people, one JSON object for programs."""
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mdptheory.models import (
+    Discounted,
+    FiniteHorizon,
+    Objective,
+    Solution,
+    TabularMDP,
+    TotalReward,
+)
+from mdptheory.structure import Structure
+
+SHOWN = 20
+
+
+def print_json(payload: dict[str, Any]) -> None:
+    """Print one JSON object; infinite and undefined numbers become null."""
+    print(json.dumps(_plain(payload), allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def objective_fields(objective: Objective) -> dict[str, Any]:
+    """Return an objective as plain fields."""
+    match objective:
+        case Discounted(gamma=gamma):
+            return {"type": "discounted", "gamma": gamma}
+        case FiniteHorizon():
+            return {
+                "type": "finite_horizon",
+                "horizon": objective.horizon,
+                "gamma": objective.gamma,
+                "terminal": objective.terminal,
+            }
+        case TotalReward():
+            return {"type": "total_reward"}
+
+
+def objective_text(objective: Objective) -> str:
+    """Return an objective as words."""
+    match objective:
+        case Discounted(gamma=gamma):
+            return f"discounted, gamma {gamma:g}"
+        case FiniteHorizon(horizon=horizon, gamma=gamma):
+            return f"finite horizon {horizon}, gamma {gamma:g}"
+        case TotalReward():
+            return "total reward until absorption"
+
+
+def solution_fields(solution: Solution, seconds: float) -> dict[str, Any]:
+    """Return a solution as plain fields."""
+    convergence = solution.convergence
+    return {
+        "objective": objective_fields(solution.certificate.objective),
+        "status": convergence.status.name,
+        "message": convergence.status.value,
+        "iterations": convergence.iterations,
+        "residual": convergence.residual,
+        "error_bound": convergence.error_bound,
+        "work": convergence.work,
+        "seconds": seconds,
+        "v": solution.v,
+        "policy": solution.policy,
+        "state_names": solution.state_names,
+        "action_names": solution.action_names,
+    }
+
+
+def print_solution(solution: Solution, mdp: TabularMDP, source: str, seconds: float) -> None:
+    """Print the verdict and the first states of a solution."""
+    convergence = solution.convergence
+    print(
+        f"{source}: {mdp.n_states} states, {mdp.n_actions} actions,"
+        f" {mdp.n_transitions} transitions; {objective_text(mdp.objective)}"
+    )
+    print(convergence.status.value)
+    print(
+        f"certified error {convergence.error_bound:.3g} after {convergence.iterations} iterations,"
+        f" {convergence.work:.4g} sweeps, {seconds:.3g} s"
+    )
+    staged = solution.v.ndim == 2
+    values = solution.v[0] if staged else solution.v
+    actions = solution.policy[0] if staged else solution.policy
+    rows = [
+        (mdp.state_label(s), f"{values[s]:.10g}", mdp.action_label(int(actions[s])))
+        for s in range(min(SHOWN, mdp.n_states))
+    ]
+    _print_table(("state", "value", "action at step 0" if staged else "action"), rows)
+    if mdp.n_states > SHOWN:
+        print(f"{mdp.n_states - SHOWN} more states: --json or --out FILE give them all")
+
+
+def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for title in header:
+        table.add_column(title, justify="right" if title == "value" else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(_escaped(cell) for cell in row))
+    Console(highlight=False).print(table)
+
+
+def _escaped(cell: str) -> str:
+    from rich.markup import escape
+
+    return escape(cell)
+
+
+def info_fields(mdp: TabularMDP, found: Structure) -> dict[str, Any]:
+    """Return sizes and structure as plain fields."""
+    return {
+        "objective": objective_fields(mdp.objective),
+        "states": mdp.n_states,
+        "actions": mdp.n_actions,
+        "rows": mdp.n_rows,
+        "transitions": mdp.n_transitions,
+        "stages": mdp.n_stages,
+        "reward_min": float(mdp.reward.min()),
+        "reward_max": float(mdp.reward.max()),
+        "components": found.n_components,
+        "closed_components": _sizes(found.component, found.closed),
+        "end_components": _sizes(found.end_component),
+        "communicating": found.communicating,
+        "weakly_communicating": found.weakly_communicating,
+        "absorbing": np.flatnonzero(found.absorbing),
+        "unreachable": None if found.unreachable is None else np.flatnonzero(found.unreachable),
+        "diameter": found.diameter,
+        "state_names": mdp.state_names,
+        "action_names": mdp.action_names,
+    }
+
+
+def _sizes(label: npt.NDArray[Any], wanted: npt.NDArray[np.bool_] | None = None) -> list[int]:
+    sizes = np.bincount(label[label >= 0])
+    return sorted((sizes if wanted is None else sizes[wanted]).tolist(), reverse=True)
+
+
+def print_info(mdp: TabularMDP, found: Structure, source: str) -> None:
+    """Print sizes and structure for a person."""
+    fields = info_fields(mdp, found)
+    kind = (
+        "communicating (every state can be reached from every other)"
+        if found.communicating
+        else "weakly communicating"
+        if found.weakly_communicating
+        else "multichain: which recurrent class is reached depends on the policy or on chance"
+    )
+    unreachable = (
+        "unknown (no initial distribution)"
+        if fields["unreachable"] is None
+        else _listed(mdp, fields["unreachable"])
+    )
+    diameter = "not computed or infinite" if found.diameter is None else f"{found.diameter} steps"
+    rows = [
+        ("objective", objective_text(mdp.objective)),
+        ("states", str(mdp.n_states)),
+        ("actions", str(mdp.n_actions)),
+        ("state-action rows", str(mdp.n_rows)),
+        ("transitions", str(mdp.n_transitions)),
+        ("stages", str(mdp.n_stages)),
+        ("rewards", f"{fields['reward_min']:.10g} to {fields['reward_max']:.10g}"),
+        ("structure", kind),
+        ("components", str(found.n_components)),
+        ("closed components", _size_text(fields["closed_components"])),
+        ("end components", _size_text(fields["end_components"])),
+        ("absorbing states", _listed(mdp, fields["absorbing"])),
+        ("unreachable states", unreachable),
+        ("diameter", diameter),
+    ]
+    print(source)
+    width = max(len(title) for title, _ in rows)
+    for title, text in rows:
+        print(f"  {title:<{width}}  {text}")
+
+
+def _size_text(sizes: list[int]) -> str:
+    shown = ", ".join(str(size) for size in sizes[:8])
+    return f"{len(sizes)} (sizes {shown}{', ...' if len(sizes) > 8 else ''})"
+
+
+def _listed(mdp: TabularMDP, states: npt.NDArray[Any]) -> str:
+    if not len(states):
+        return "none"
+    shown = ", ".join(mdp.state_label(int(s)) for s in states[:8])
+    return f"{len(states)}: {shown}{', ...' if len(states) > 8 else ''}"
