@@ -1,1 +1,31 @@
-"""environments."""
+"""Small seeded constructors of the models that the literature measures itself on."""
+
+from mdptheory.environments.catalogue import CATALOGUE
+from mdptheory.environments.chain import chain, combination_lock
+from mdptheory.environments.gambler import gamblers_ruin, gamblers_ruin_total
+from mdptheory.environments.garnet import garnet
+from mdptheory.environments.gridworld import gridworld, gridworld_5x5, gridworld_torus
+from mdptheory.environments.healthcare import healthcare
+from mdptheory.environments.inventory import inventory
+from mdptheory.environments.machine import machine_replacement
+from mdptheory.environments.population import population
+from mdptheory.environments.riverswim import riverswim, riverswim20, riverswim_chain
+
+__all__ = [
+    "CATALOGUE",
+    "chain",
+    "combination_lock",
+    "gamblers_ruin",
+    "gamblers_ruin_total",
+    "garnet",
+    "gridworld",
+    "gridworld_5x5",
+    "gridworld_torus",
+    "healthcare",
+    "inventory",
+    "machine_replacement",
+    "population",
+    "riverswim",
+    "riverswim20",
+    "riverswim_chain",
+]
