@@ -11,6 +11,14 @@ from mdptheory.models import (
     TabularMDP,
     TotalReward,
 )
+from mdptheory.solvers import (
+    backward_induction,
+    linear_program,
+    modified_policy_iteration,
+    policy_iteration,
+    solve,
+    value_iteration,
+)
 
 __all__ = [
     "BoundsCertificate",
@@ -22,4 +30,10 @@ __all__ = [
     "TabularMDP",
     "TotalReward",
     "__version__",
+    "backward_induction",
+    "linear_program",
+    "modified_policy_iteration",
+    "policy_iteration",
+    "solve",
+    "value_iteration",
 ]

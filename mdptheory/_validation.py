@@ -80,7 +80,9 @@ def check_number(
     too_high = number >= high if open_high else number > high
     if math.isnan(number) or too_low or too_high:
         left, right = "(" if open_low else "[", ")" if open_high else "]"
-        raise InvalidModelError(f"{name} is {number}; expected a number in {left}{low:g}, {high:g}{right}")
+        raise InvalidModelError(
+            f"{name} is {number}; expected a number in {left}{low:g}, {high:g}{right}"
+        )
     return number
 
 

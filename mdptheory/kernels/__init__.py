@@ -1,1 +1,1 @@
-"""kernels."""
+"""Compiled loops: arrays in, arrays out; no validation, no models, no random numbers."""

@@ -1,7 +1,7 @@
 """The tabular MDP: sparse state-action rows, validated once and then immutable."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import InitVar, dataclass, replace
+from dataclasses import InitVar, dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -79,6 +79,7 @@ class TabularMDP:
     state_names: tuple[str, ...] | None = None
     action_names: tuple[str, ...] | None = None
     validate: InitVar[bool] = True
+    row_error: float = field(init=False, default=0.0)  # largest |row sum - 1|, for error bounds
 
     def __post_init__(self, validate: bool) -> None:
         """Check everything once, then freeze the arrays."""
@@ -92,6 +93,8 @@ class TabularMDP:
             _check_numbers(self)
         for name, count in (("state_names", self.n_states), ("action_names", self.n_actions)):
             object.__setattr__(self, name, check_names(name, getattr(self, name), count))
+        error = float(np.abs(row_sums(self.prob, self.row_ptr) - 1.0).max())
+        object.__setattr__(self, "row_error", error)
 
     # ---- constructors -------------------------------------------------------------------------
 
