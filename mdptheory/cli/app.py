@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mdptheory.cli.failures import BAD_INPUT, FAILS, OK, explain
+from mdptheory.cli.failures import BAD_INPUT, FAILS, INTERRUPTED, OK, explain
 from mdptheory.cli.plugins import PluginGroup
 
 HELP = "\n\n".join(
@@ -199,4 +199,6 @@ def run(args: Sequence[str] | None = None) -> int:
         return stop.code if isinstance(stop.code, int) else FAILS
     except BaseException as error:
         return explain(error)
+    if result == INTERRUPTED:  # newer parsers turn Ctrl-C into this code themselves
+        return explain(KeyboardInterrupt())
     return result if isinstance(result, int) else OK
