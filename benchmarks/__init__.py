@@ -1,0 +1,1 @@
+"""Speed against peers and against the machine's limits, side by side in one run."""
