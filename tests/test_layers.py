@@ -38,7 +38,7 @@ ONLY = {
 }
 # Rooms whose files stand alone: only the room's private files and its door may be shared.
 ALONE = {"solvers", "algorithms", "environments"}
-DISPATCHERS = {"mdptheory.solvers.solve", "mdptheory.environments.catalogue"}
+DISPATCHERS = {"mdptheory.solvers.automatic", "mdptheory.environments.catalogue"}
 SEES = {
     "mdptheory": {"mdptheory"},
     "proofs_checks": {"mdptheory", "proofs_checks"},
@@ -170,7 +170,7 @@ def test_a_violating_file_is_caught(tmp_path, file, line, reason):
     ("file", "line"),
     [
         ("mdptheory/solvers/x.py", "from mdptheory.solvers._shared import run"),
-        ("mdptheory/solvers/solve.py", "from mdptheory.solvers.a import b"),
+        ("mdptheory/solvers/automatic.py", "from mdptheory.solvers.a import b"),
         ("mdptheory/solvers/__init__.py", "from mdptheory.solvers.a import b"),
         ("mdptheory/__init__.py", "from mdptheory.solvers import a"),
         ("mdptheory/models/x.py", "from mdptheory.models import rows"),

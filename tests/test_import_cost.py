@@ -1,0 +1,42 @@
+"""``import mdptheory`` stays light: no optional package, at most twice the price of Numba."""
+
+import statistics
+import subprocess
+import sys
+
+HEAVY = (
+    "cvxpy", "matplotlib", "hypothesis", "pandas", "gymnasium", "dask", "networkx", "joblib",
+    "typer", "rich", "cma", "umbi", "scipy.sparse", "scipy.optimize",
+)  # fmt: skip
+ROUNDS = 5
+WATCH = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
+
+
+def python(script: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def seconds(module: str) -> float:
+    return float(python(WATCH.format(module)))
+
+
+def loaded(module: str) -> set[str]:
+    return set(python(f"import sys, {module}; print(' '.join(sys.modules))").split())
+
+
+def test_import_loads_no_heavy_package():
+    assert "mdptheory.solvers" in loaded("mdptheory")
+    assert sorted(set(HEAVY) & loaded("mdptheory") - loaded("numba")) == []
+
+
+def test_import_costs_at_most_twice_numba():
+    """Compare neighbours in time, so that a busy machine slows both; repeat before failing."""
+    seconds("mdptheory")  # byte code and disk cache
+    ratios = []
+    for _ in range(3 * ROUNDS):
+        ratios.append(seconds("mdptheory") / seconds("numba"))
+        if len(ratios) >= ROUNDS and statistics.median(ratios) <= 2:
+            return
+    raise AssertionError(f"import mdptheory / import numba = {statistics.median(ratios):.2f}")
