@@ -1,1 +1,7 @@
-"""io."""
+"""Models and certificates in files, and models out of Gymnasium."""
+
+from mdptheory.io.certificate_files import read_certificate, write_certificate
+from mdptheory.io.files import load, read, write
+from mdptheory.io.gym import from_gymnasium
+
+__all__ = ["from_gymnasium", "load", "read", "read_certificate", "write", "write_certificate"]
