@@ -218,7 +218,7 @@ def test_convert_keeps_the_model(capsys, model, tmp_path):
         (["solve", "absent.npz"], "absent.npz: no such file; expected a file, gym:NAME or env:"),
         (["solve", "env:nowhere"], "env:nowhere is unknown; expected one of"),
         (["info", "env:riverswim", "--gamma", "1.5"], "gamma is 1.5; expected a number in [0, 1)"),
-        (["info", "env:riverswim", "--gamma", "x"], "'x' is not a valid float"),
+        (["info", "env:riverswim", "--gamma", "x"], "Invalid value for '--gamma'"),
         (["solve", "env:riverswim", "--horizon", "0"], "horizon is 0; expected an integer"),
         (["solve", "env:riverswim", "--tol", "-1"], "tol is -1"),
         (["solve", "env:riverswim", "--total-reward"], "no state is absorbing"),
