@@ -49,6 +49,4 @@ if __name__ == "__main__":
     link, twin = report.links[0], report.twins[0]
     print(f"{link.violations} violations in {link.conclusive} conclusive cases")
     print(f"tightest case: {link.max_tightness:.2f} of the bound")
-    print(
-        f"the twin with {twin.what_is_broken} was caught by {twin.caught_by} at case {twin.index}"
-    )
+    print(f"the twin ({twin.what_is_broken}) was caught at case {twin.index}")
