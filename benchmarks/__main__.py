@@ -89,12 +89,17 @@ def run_planning(options: argparse.Namespace) -> dict[str, Any]:
         "machine": report.machine(),
         "bandwidth": bandwidth,
         "rows": [],
+        "failures": [],
         "scaling": None,
     }
     for row, gamma in chosen(options.rows, full=options.full):
-        measured["rows"].append(
-            planning.run_row(row, gamma, plan, quick=options.quick, contenders=crew)
-        )
+        try:
+            measured["rows"].append(
+                planning.run_row(row, gamma, plan, quick=options.quick, contenders=crew)
+            )
+        except RuntimeError as error:  # no reference, no row; the others still run
+            measured["failures"].append(f"{row.name} gamma {gamma:g}: {error}")
+            planning.say(measured["failures"][-1])
         deliver(options, measured)
     if options.rows is None or "scaling" in options.rows:
         sizes = QUICK_SIZES if options.quick else SCALING_SIZES

@@ -1,5 +1,6 @@
 """The parent's side: start a contender's process, give it orders, lose patience in time."""
 
+import contextlib
 import json
 import os
 import selectors
@@ -32,7 +33,11 @@ class Member:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
             env={**os.environ, "PYTHONPATH": path, **{f"{n}_NUM_THREADS": count for n in names}},
         )  # fmt: skip
-        self.ask("start", contender=contender.name, problem=str(problem))
+        try:
+            self.ask("start", contender=contender.name, problem=str(problem))
+        except LostError:
+            self.dismiss()
+            raise
 
     def ask(self, verb: str, *, patience: float | None = None, **order: Any) -> dict[str, Any]:
         """Give one order and wait for its answer.
@@ -76,7 +81,7 @@ class Member:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
+        for pipe in (self.process.stdin, self.process.stdout, self.errors):
             if pipe is not None:
-                pipe.close()
-        self.errors.close()
+                with contextlib.suppress(OSError):  # what was not sent is of no use any more
+                    pipe.close()

@@ -94,29 +94,31 @@ def measure(
     """
     index = problem.next_state.view(np.uint32)
     v = np.random.default_rng(0).random(problem.n_states)
-    pieces = _parts(len(index), threads)
-    pool = ThreadPoolExecutor(threads)
+    whole = [slice(None)]
 
-    def spread(kernel: Callable[[slice], Any]) -> Callable[[], Any]:
-        if threads == 1:
-            return lambda: kernel(slice(None))
-        return lambda: list(pool.map(kernel, pieces))
+    with ThreadPoolExecutor(threads) as pool:
 
-    jobs = {
-        "sweep": sweep,
-        "stream": spread(lambda p: stream_floats(problem.prob[p]) + stream_ints(index[p])),
-        "gather_vector": spread(lambda p: gather_vector(v, index[p])),
-        "gather_unrolled": spread(lambda p: gather_unrolled(v, index[p])),
-    }
-    with pool:
+        def spread(kernel: Callable[[slice], Any], pieces: list[slice]) -> Callable[[], Any]:
+            if len(pieces) == 1:
+                return lambda: kernel(pieces[0])
+            return lambda: list(pool.map(kernel, pieces))
+
+        jobs: dict[str, Callable[[], Any]] = {"sweep": sweep}
+        for pieces in [whole] if threads == 1 else [whole, _parts(len(index), threads)]:
+            n = len(pieces)  # a small problem is read faster by one thread: the limit is the best
+            jobs[f"stream {n}"] = spread(
+                lambda p: stream_floats(problem.prob[p]) + stream_ints(index[p]), pieces
+            )
+            jobs[f"gather {n} vector"] = spread(lambda p: gather_vector(v, index[p]), pieces)
+            jobs[f"gather {n} unrolled"] = spread(lambda p: gather_unrolled(v, index[p]), pieces)
         best = best_of(jobs, rounds=rounds, least=0.005)
-    gather = min(best["gather_vector"], best["gather_unrolled"])
-    limit = max(best["stream"], gather)
+    stream = min(seconds for name, seconds in best.items() if name.startswith("stream"))
+    gather = min(seconds for name, seconds in best.items() if name.startswith("gather"))
     return {
         "sweep": best["sweep"],
-        "stream": best["stream"],
+        "stream": stream,
         "gather": gather,
-        "ratio": best["sweep"] / limit,
+        "ratio": best["sweep"] / max(stream, gather),
     }
 
 

@@ -68,7 +68,7 @@ class Problem:
 
 def of_model(mdp: TabularMDP) -> Problem:
     """Take the arrays out of a discounted model whose states all have the same actions."""
-    if not (mdp.action == np.resize(np.arange(mdp.n_actions), mdp.n_rows)).all():
+    if (np.diff(mdp.choice_ptr) != mdp.n_actions).any():
         raise ValueError("the peers need the same actions in every state")
     return Problem(
         n_states=mdp.n_states,

@@ -244,6 +244,7 @@ def markdown(measured: dict[str, Any]) -> str:
     if measured.get("bandwidth"):
         read = ", ".join(f"{gb:.1f} GB/s on {t} thr." for t, gb in measured["bandwidth"].items())
         parts.append(f"Read bandwidth: {read}. README.md beside this file explains every column.")
+    parts += [f"Not measured: {failure}." for failure in measured.get("failures", [])]
     if rows:
         parts += ["## Ratios", ratios(rows), "## Limits, per transition", limit_lines(rows)]
     if measured.get("scaling"):

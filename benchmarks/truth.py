@@ -6,6 +6,8 @@ import numpy as np
 
 from benchmarks.problems import Floats, Problem
 
+UNIT_ROUNDOFF = float(np.finfo(float).eps) / 2
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Truth:
@@ -32,14 +34,14 @@ def enclose(problem: Problem, v: Floats) -> Truth:
 
     With ``d = T v - v``, monotonicity and the shift by constants give
     ``T v + c min d <= v* <= T v + c max d`` where ``c = gamma / (1 - gamma)``. Rounding of the
-    backup itself is allowed for with a pad of ``(branching + 4)`` ulps of the largest value.
+    backup itself is allowed for with a pad of ``branching + 4`` roundings of the largest value.
     """
     step = backup(problem, v)
     low, high = float((step - v).min()), float((step - v).max())
     factor = problem.gamma / (1.0 - problem.gamma)
     width = int(np.diff(problem.row_ptr).max()) + 4
     size = float(np.abs(v).max() + np.abs(problem.reward).max())
-    pad = width * np.finfo(float).eps * size / (1.0 - problem.gamma)
+    pad = width * UNIT_ROUNDOFF * size / (1.0 - problem.gamma)
     return Truth(step + factor * (low + high) / 2.0, factor * (high - low) / 2.0 + pad)
 
 

@@ -1,0 +1,6 @@
+"""Put the checkout on the path: `benchmarks` is not part of the installed package."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
