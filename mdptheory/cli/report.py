@@ -42,16 +42,16 @@ def objective_fields(objective: Objective) -> dict[str, Any]:
     """Return an objective as plain fields."""
     match objective:
         case Discounted(gamma=gamma):
-            return {"type": "discounted", "gamma": gamma}
+            return {"kind": "discounted", "gamma": gamma}
         case FiniteHorizon():
             return {
-                "type": "finite_horizon",
+                "kind": "finite_horizon",
                 "horizon": objective.horizon,
                 "gamma": objective.gamma,
                 "terminal": objective.terminal,
             }
         case TotalReward():
-            return {"type": "total_reward"}
+            return {"kind": "total_reward"}
 
 
 def objective_text(objective: Objective) -> str:

@@ -60,7 +60,7 @@ def test_solve_prints_names_values_and_the_certified_error(capsys, model):
 def test_solve_json_has_the_whole_answer(capsys, model):
     code, answer = run_json(capsys, "solve", model, "--tol", "1e-9")
     assert code == 0
-    assert answer["objective"] == {"type": "discounted", "gamma": 0.9}
+    assert answer["objective"] == {"kind": "discounted", "gamma": 0.9}
     assert answer["status"] == "CONVERGED"
     assert answer["error_bound"] <= 1e-9
     assert answer["v"] == pytest.approx([9, 10], abs=1e-9)
@@ -114,7 +114,7 @@ def test_the_certificate_brings_its_own_objective(capsys, model, tmp_path):
     run(capsys, "solve", model, "--horizon", "4", "--certificate", certificate)
     code, verdict = run_json(capsys, "check", certificate, model, "--exact")
     assert code == 0
-    assert verdict["objective"]["type"] == "finite_horizon"
+    assert verdict["objective"]["kind"] == "finite_horizon"
 
 
 def test_a_certificate_for_another_model_fails_with_code_1(capsys, model, tmp_path):
@@ -183,7 +183,7 @@ def test_info_lists_absorbing_states_by_name(capsys):
 def test_environments_solve(capsys):
     code, answer = run_json(capsys, "solve", "env:riverswim", "--gamma", "0.5")
     assert (code, len(answer["v"])) == (0, 6)
-    assert answer["objective"] == {"type": "discounted", "gamma": 0.5}
+    assert answer["objective"] == {"kind": "discounted", "gamma": 0.5}
 
 
 def test_gymnasium_solve_and_exact_check(capsys, tmp_path):
