@@ -92,7 +92,7 @@ def sample(rng: np.random.Generator) -> Case:
         error = np.array([1.0, -1.0]) * float(rng.integers(-4, 5)) / 32
         return Case(mdp, optimal_value(mdp) + error)
     mdp = random_mdp(rng, max_actions=4)
-    degree = float(rng.choice([0.1, 0.3, 1.0])) * (1 - mdp.gamma)
+    degree = float(rng.choice([0.03, 0.1, 0.3])) * (1 - mdp.gamma)
     return Case(mdp, optimal_value(mdp) + random_values(rng, mdp.n_states) * degree)
 
 

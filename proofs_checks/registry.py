@@ -2,6 +2,7 @@
 
 from mdptheory.theory import Chain
 from proofs_checks import (
+    absorption,
     certificate_soundness,
     contraction,
     elimination,
@@ -25,4 +26,5 @@ CHAINS: tuple[Chain, ...] = (
     performance_difference.CHAIN,
     finite_horizon.CHAIN,
     certificate_soundness.CHAIN,
+    absorption.CHAIN,
 )
