@@ -43,9 +43,9 @@ def reading(path: Path) -> Iterator[None]:
     """Turn everything that is wrong with the file at ``path`` into an error that names it."""
     try:
         yield
-    except InvalidFileError:
-        raise
     except InvalidModelError as error:
+        if isinstance(error, InvalidFileError) and str(path) in str(error):
+            raise
         raise InvalidFileError(f"{path}: {error}") from error
     except OSError as error:
         raise InvalidFileError(f"cannot read {path}: {error.strerror or error}") from error
@@ -96,8 +96,8 @@ def count_states(state: IntArray, next_state: IntArray, declared: int | None = N
             f"state {highest} is named, but the header declares {declared} states"
         )
     n_states = highest + 1 if declared is None else declared
-    present = np.unique(state)
-    if len(present) < n_states:
+    if n_states > len(state) or (np.bincount(state, minlength=n_states) == 0).any():
+        present = np.unique(state)
         off = np.flatnonzero(present != np.arange(len(present)))
         first = int(off[0]) if off.size else len(present)
         raise InvalidFileError(

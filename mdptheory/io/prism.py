@@ -255,29 +255,22 @@ def _reward_lines(path: Path, n_ids: int, n_states: int, header_width: int) -> I
 
 
 def _transition_rewards(path: Path, table: _Table) -> FloatArray:
-    n_ids = 2 if table.chain else 3
-    ids, value, at = [array("q") for _ in range(3)], array("d"), array("q")
-    for number, words in _reward_lines(path, n_ids, table.n_states, n_ids):
-        if table.chain:
-            words.insert(1, "0")
-        for column, word in zip(ids, words, strict=False):
-            column.append(parse_id(path, number, "an id", word))
-        value.append(parse_number(path, number, "reward", words[3]))
-        at.append(number)
+    """Return the listed reward of each line of the transitions file, 0 where none is listed."""
+    ids, value, at = _read_reward_triples(path, table)
     if not at:
         return np.zeros(len(table.prob))
-    s, c, t = (np.array(column) for column in ids)
-    n_choices = int(table.choice.max()) + 1
-    # (state, choice) < 2^31 lines each way, so that the pairs and then the triples are numbered
-    pairs, number_of = np.unique(table.state * n_choices + table.choice, return_inverse=True)
-    known = np.flatnonzero((s < table.n_states) & (c < n_choices) & (t < table.n_states))
-    rank = np.minimum(np.searchsorted(pairs, s * n_choices + c), len(pairs) - 1)
-    codes = np.where(pairs[rank] == s * n_choices + c, rank * table.n_states + t, -1)
-    codes[np.setdiff1d(np.arange(len(s)), known)] = -1
-    own = number_of.reshape(-1) * table.n_states + table.next_state
-    bad = ~np.isin(codes, own)
-    if bad.any():
-        k = int(np.argmax(bad))
+    s, c, t = (np.array(column, dtype=np.int64) for column in ids)
+    count = np.zeros(table.n_states, dtype=np.int64)
+    np.maximum.at(count, table.state, table.choice + 1)
+    offset = np.cumsum(count) - count
+    known = (s < table.n_states) & (t < table.n_states)
+    known &= c < count[np.where(known, s, 0)]
+    codes = (offset[np.where(known, s, 0)] + c) * table.n_states + t
+    own = (offset[table.state] + table.choice) * table.n_states + table.next_state
+    listed = np.sort(own)
+    known &= listed[np.minimum(np.searchsorted(listed, codes), len(listed) - 1)] == codes
+    if not known.all():
+        k = int(np.argmin(known))
         raise InvalidFileError(
             f"{path}, line {at[k]}: a reward on state {s[k]}, choice {c[k]}, successor {t[k]},"
             " which is no transition"
@@ -290,6 +283,32 @@ def _transition_rewards(path: Path, table: _Table) -> FloatArray:
         raise InvalidFileError(f"{path}, line {at[k]}: a second reward on the same transition")
     place = np.minimum(np.searchsorted(codes, own), len(codes) - 1)
     return np.where(codes[place] == own, values[place], 0.0)
+
+
+def _read_reward_triples(
+    path: Path, table: _Table
+) -> tuple[list["array[int]"], "array[float]", "array[int]"]:
+    """Return states, choices and successors, rewards, and line numbers."""
+    n_ids = 2 if table.chain else 3
+    ids, value, at = [array("I") for _ in range(3)], array("d"), array("Q")
+    for number, words in _reward_lines(path, n_ids, table.n_states, n_ids):
+        if table.chain:
+            words.insert(1, "0")
+        try:
+            for column, word in zip(ids, words, strict=False):
+                column.append(int(word))
+            r = float(words[3])
+            plain = r - r == 0.0 and "_" not in "".join(words)
+        except (ValueError, OverflowError):
+            plain = False
+        if not plain:
+            for word in words[:3]:
+                parse_id(path, number, "an id", word)
+            parse_number(path, number, "reward", words[3])
+            raise InvalidFileError(f"{path}, line {number}: {' '.join(words)!r} is no reward")
+        value.append(r)
+        at.append(number)
+    return ids, value, at
 
 
 def _state_rewards(path: Path, n_states: int) -> FloatArray:

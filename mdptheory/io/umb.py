@@ -13,10 +13,12 @@ import bz2
 import gzip
 import io
 import json
+import logging
 import lzma
 import tarfile
 from fractions import Fraction
 from pathlib import Path
+from types import ModuleType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -44,7 +46,7 @@ MAX_RATIO = 50
 
 def write_umb(mdp: TabularMDP, path: Path) -> None:
     """Write a discrete-time, one-player system with rewards on choices or on branches."""
-    umb = require("umbi.umb", "umb")
+    umb = _umb()
     starts = mdp.initial > 0 if mdp.initial is not None else np.zeros(mdp.n_states, dtype=bool)
     model = umb.ExplicitUmb(
         state_is_initial=starts.tolist(),
@@ -54,10 +56,19 @@ def write_umb(mdp: TabularMDP, path: Path) -> None:
         branch_to_probability=expand(mdp, ".umb files").prob.tolist(),
         choice_to_choice_action=mdp.action.tolist(),
     )
-    if mdp.action_names is not None and any(mdp.action_names):
+    for kind, names in (("state_names", mdp.state_names), ("action_names", mdp.action_names)):
+        if names is not None and not any(names):  # umbi cannot tell an empty text from no text
+            raise InvalidModelError(f"{kind}[0] is ''; .umb files need a name that is not empty")
+    if mdp.action_names is not None:
         model.choice_action_to_string = list(mdp.action_names)
     _describe(model, mdp, starts)
     umb.write(model, path)
+
+
+def _umb() -> ModuleType:
+    """Import umbi, whose log messages then go nowhere unless the caller set up logging."""
+    logging.getLogger("umbi").addHandler(logging.NullHandler())
+    return require("umbi.umb", "umb")
 
 
 def _describe(model: Any, mdp: TabularMDP, starts: BoolArray) -> None:
@@ -97,8 +108,6 @@ def _annotations(mdp: TabularMDP, starts: BoolArray) -> list[tuple[str, str, str
     if mdp.initial is not None and not (starts.sum() == 1 and mdp.initial.max() == 1.0):
         found.append((GROUP, "initial", "states", mdp.initial.tolist()))
     if mdp.state_names is not None:
-        if not any(mdp.state_names):
-            raise InvalidModelError("state_names[0] is ''; .umb files need one that is not empty")
         found.append((GROUP, "state-names", "states", list(mdp.state_names)))
     return found
 
@@ -108,7 +117,7 @@ def read_umb(
 ) -> TabularMDP:
     """Read a discrete-time system of at most one player; sizes are checked before unpacking."""
     goal = choose_objective(path, gamma, objective)
-    umb = require("umbi.umb", "umb")
+    umb = _umb()
     with reading(path):
         try:
             with open(path, "rb") as file:
