@@ -31,11 +31,15 @@ class Contender:
     load, solve : callable
         See the module's docstring.
     ladder : tuple of float
-        Settings tried in turn until the true error is within the target.
+        Settings tried in turn until the true error is within the target; empty if the defaults
+        are all there is (policy iteration: without its limit it may swap tied actions for ever).
     parallel : bool
         Whether a second thread can help.
     reload : bool
         Whether the peer's model depends on the setting.
+    fresh : bool
+        Whether the peer's model remembers its last solution and starts from it: then each solve
+        gets a newly loaded model, and the loading is not timed.
     suits : callable
         Tells whether the problem is of a size worth trying.
     ours : bool
@@ -49,6 +53,7 @@ class Contender:
     ladder: tuple[float, ...] = LADDER
     parallel: bool = False
     reload: bool = False
+    fresh: bool = False
     suits: Callable[[Problem], bool] = lambda problem: True
     ours: bool = False
 
@@ -122,7 +127,8 @@ def quantecon(label: str, method: str, **options: Any) -> Contender:
             return model.solve(method=method).v
         return model.solve(method=method, epsilon=setting, max_iter=MANY, **options).v
 
-    return Contender(f"quantecon {label}", "quantecon", load, solve, parallel=True)
+    ladder = () if method == "pi" else LADDER
+    return Contender(f"quantecon {label}", "quantecon", load, solve, ladder, parallel=True)
 
 
 # ---- pymdptoolbox ------------------------------------------------------------------------------
@@ -161,7 +167,7 @@ def toolbox(label: str, kind: str) -> Contender:
     small = 20_000
     return Contender(
         f"pymdptoolbox {label}", "pymdptoolbox", load, solve,
-        ladder=LADDER if kind != "PolicyIteration" else (TARGET,),
+        ladder=LADDER if kind != "PolicyIteration" else (),
         reload=True, suits=lambda problem: problem.n_states <= small,
     )  # fmt: skip
 
@@ -199,7 +205,7 @@ def mdpsolver(algorithm: str) -> Contender:
         model.solve(algorithm=algorithm, parallel=parallel, **tolerance)
         return model
 
-    return Contender(f"mdpsolver {algorithm}", "mdpsolver", load, solve, parallel=True)
+    return Contender(f"mdpsolver {algorithm}", "mdpsolver", load, solve, parallel=True, fresh=True)
 
 
 def nested(problem: Problem, values: Any) -> list[list[list[Any]]]:

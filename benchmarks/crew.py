@@ -70,7 +70,8 @@ class Member:
 
     def last_words(self) -> str:
         """Describe how the process ended."""
-        self.process.wait(10)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(10)
         self.errors.seek(0)
         lines = self.errors.read().decode(errors="replace").strip().splitlines()
         code = self.process.returncode

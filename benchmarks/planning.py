@@ -112,7 +112,8 @@ class Heat:
             member.ask("warm")
             if not contender.ours:
                 self.default(member, result)
-            if self.climb(member, result) and result["seconds"][0] <= self.slow():
+            self.tune(member, result)
+            if result["reached"] and result["seconds"][0] <= self.slow():
                 self.racing.append((member, result))
                 return True
         except LostError as lost:
@@ -129,6 +130,24 @@ class Heat:
         result["default_seconds"] = first["seconds"]
         result["peak_bytes"] = first["peak_bytes"]
         result["default_error"] = self.value_error(out)
+
+    def tune(self, member: Member, result: dict[str, Any]) -> None:
+        """Choose the setting to race with: the defaults where they do, or a rung that is faster."""
+        default = dict(result)
+        climbed = self.climb(member, result)
+        if not truth.reached(default.get("default_error", float("inf")), self.truth, TARGET):
+            return
+        turn = self.plan.turn
+        tuned = min(member.ask("time", budget=turn)["seconds"]) if climbed else float("inf")
+        member.ask("load", setting=None)
+        plain = min(member.ask("time", budget=turn)["seconds"])
+        if plain <= tuned:
+            result.update(
+                seconds=[plain], reached=True, setting=None, error=default["default_error"]
+            )
+            result.pop("failure", None)
+        else:
+            member.ask("load", setting=result["setting"])
 
     def climb(self, member: Member, result: dict[str, Any]) -> bool:
         """Tighten the setting until the true error is within the target."""

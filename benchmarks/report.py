@@ -71,6 +71,13 @@ def error_text(error: float | None) -> str:
     return f"{error:.1e}" if error <= TARGET else f"**{error:.1e}**"
 
 
+def setting_text(result: dict[str, Any]) -> str:
+    """Write the setting raced with."""
+    if "setting" not in result:
+        return "–"
+    return "default" if result["setting"] is None else f"{result['setting']:g}"
+
+
 def ratios(rows: list[dict[str, Any]]) -> str:
     """Lay out the first table: our solve against the fastest peer and the machine."""
     threads = sorted({int(t) for row in rows for t in row["limits"]})
@@ -141,7 +148,7 @@ def detail(row: dict[str, Any]) -> str:
                 duration(result["median"]) if done else "–",
                 str(result.get("repeats", 0)),
                 times(result["best"] / mine if done and math.isfinite(mine) else None),
-                f"{result['setting']:g}" if "setting" in result else "–",
+                setting_text(result),
                 error_text(result.get("error")),
                 duration(result.get("default_seconds")),
                 error_text(result.get("default_error")),

@@ -43,11 +43,13 @@ class Liar:
     def __init__(self, contender: Contender, truth: np.ndarray) -> None:
         self.contender, self.truth, self.off = contender, truth, 0.0
 
-    def ask(self, verb: str, **order: object) -> dict[str, float]:
+    def ask(self, verb: str, **order: object) -> dict[str, object]:
         if verb == "load":
             setting = order["setting"]
             self.off = 0.0 if isinstance(setting, float) and setting <= 1e-8 else 0.5
             return {"load_seconds": 0.1}
+        if verb == "time":
+            return {"seconds": [0.02]}
         np.save(str(order["out"]), self.truth + self.off)
         return {"seconds": 0.01, "peak_bytes": 0}
 
@@ -70,6 +72,16 @@ def test_the_loosest_honest_setting_is_taken(heat: Heat):
     assert result["setting"] == 1e-8
     assert report.error_text(0.5) == "**5.0e-01**"
     assert report.error_text(1e-7) == "1.0e-07"
+
+
+def test_defaults_race_where_they_are_right_and_no_slower(heat: Heat):
+    liar = Liar(BY_NAME["quantecon vi"], heat.truth.middle)
+    wrong: dict[str, object] = {"reached": False, "default_error": 0.5}
+    heat.tune(liar, wrong)  # type: ignore[arg-type]
+    assert wrong["setting"] == 1e-8
+    right: dict[str, object] = {"reached": False, "default_error": 1e-9}
+    heat.tune(liar, right)  # type: ignore[arg-type]
+    assert (right["setting"], right["error"], right["seconds"]) == (None, 1e-9, [0.02])
 
 
 def test_trying_ends_with_patience(heat: Heat):
