@@ -82,7 +82,7 @@ class Backup:
     # ---- sweeps -------------------------------------------------------------------------------
 
     def greedy(self, v: FloatArray, out: FloatArray) -> tuple[float, float]:
-        """Write ``T v`` over the listed rows; fill ``q`` and ``best``; return extremes of Tv - v."""
+        """Write ``T v`` over the listed rows, ``q`` and ``best``; return the extremes of Tv - v."""
         kernel = kernels.greedy_sweep_dense if self.dense else kernels.greedy_sweep
         size = self.n_transitions * len(self.rows) / self.n_rows
 

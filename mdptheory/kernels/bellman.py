@@ -135,7 +135,7 @@ def copy_rows(chosen, row_ptr, next_state, prob, reward, out_ptr, out_next, out_
 
 @njit(cache=True, nogil=True)
 def policy_sweep(first, last, ptr, next_state, prob, reward, gamma, v, out):
-    """Apply ``out = r + gamma P v`` of one policy to states ``first..last``; return the extremes."""
+    """Apply one policy's ``out = r + gamma P v`` to states ``first..last``; return the extremes."""
     low, high = np.inf, -np.inf
     for s in range(first, last):
         mean = 0.0

@@ -55,8 +55,8 @@ def proper_rows(mdp: TabularMDP, absorbed: BoolArray) -> npt.NDArray[np.int64]:
     if np.isinf(steps).any():
         s = int(np.argmax(np.isinf(steps)))
         raise InvalidModelError(
-            f"state {mdp.state_label(s)} cannot reach an absorbing state under any policy; the total"
-            f" reward needs it ({int(np.isinf(steps).sum())} of {mdp.n_states} states fail)"
+            f"state {mdp.state_label(s)} cannot reach an absorbing state under any policy; the"
+            f" total reward needs it ({int(np.isinf(steps).sum())} of {mdp.n_states} states fail)"
         )
     possible = np.where(mdp.prob > 0, steps[mdp.next_state], np.inf)
     nearest = np.minimum.reduceat(possible, mdp.row_ptr[:-1])
@@ -93,6 +93,7 @@ def absorption_weight(
     backup = Backup(mdp)
     backup.gamma = 1.0
     backup.reward = np.where(allowed, 1.0, -np.inf)
+    backup.reward.setflags(write=False)  # as the model's own: one compiled signature for both
     top = np.empty(mdp.n_states)
     rows = rows.copy()
     for _ in range(1000):

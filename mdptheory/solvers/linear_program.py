@@ -4,8 +4,8 @@ import numpy as np
 
 from mdptheory.errors import NotConvergedError
 from mdptheory.models import Solution, TabularMDP
+from mdptheory.solvers._evaluation import evaluate_exactly
 from mdptheory.solvers._planning import check_options, plan, require_discounted
-from mdptheory.solvers.policy_iteration import evaluate_exactly
 
 POLISH_STEPS = 50
 
