@@ -4,6 +4,7 @@ Rows are integer weights, normalised: a few per cent of Dirichlet rows would eve
 or share a zero, and those are the rows on which proofs go wrong.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -112,6 +113,23 @@ def value_width(mdp: TabularMDP, *values: FloatArray) -> float:
     extremes = [mdp.reward.min() / (1 - mdp.gamma), mdp.reward.max() / (1 - mdp.gamma)]
     extremes += [float(x) for v in values for x in (np.min(v), np.max(v))]
     return float(max(extremes) - min(extremes))
+
+
+def is_small(mdp: TabularMDP, *values: FloatArray) -> bool:
+    """Tell whether a model suits exact arithmetic and enumeration, and rounding stays below 1e-9.
+
+    The search for tight instances and the shrinker keep to such models.
+    """
+    policies = math.prod(np.diff(mdp.choice_ptr).tolist())
+    numbers = np.concatenate([mdp.reward, *(np.ravel(v) for v in values)])
+    return mdp.n_states <= 8 and policies <= 4096 and bool(np.abs(numbers).max() <= 1e3)
+
+
+def is_plain(mdp: TabularMDP, *values: FloatArray) -> bool:
+    """Tell whether a discounted model is small, its rewards moderate, and gamma in [0.01, 0.99]."""
+    moderate = bool(np.abs(mdp.reward).max() <= 10)
+    discounted = isinstance(mdp.objective, Discounted) and 0.01 <= mdp.gamma <= 0.99
+    return discounted and moderate and is_small(mdp, *values)
 
 
 def span(v: FloatArray) -> float:

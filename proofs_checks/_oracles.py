@@ -65,8 +65,7 @@ def policy_matrix(mdp: TabularMDP, policy: IntArray | FloatArray) -> tuple[Float
 def dense_policy_value(mdp: TabularMDP, policy: IntArray | FloatArray) -> FloatArray:
     """Return ``(I - gamma P_pi)^-1 r_pi`` by a dense solve."""
     P, r = policy_matrix(mdp, policy)
-    v: FloatArray = np.linalg.solve(np.eye(mdp.n_states) - mdp.gamma * P, r)
-    return v
+    return np.asarray(np.linalg.solve(np.eye(mdp.n_states) - mdp.gamma * P, r), dtype=np.float64)
 
 
 def solve_exactly(matrix: list[list[Fraction]], right: list[Fraction]) -> list[Fraction]:

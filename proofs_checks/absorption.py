@@ -11,9 +11,10 @@ from mdptheory import BoundsCertificate, TabularMDP, TotalReward, solve
 from mdptheory._typing import FloatArray, IntArray
 from mdptheory.certificates import check
 from mdptheory.errors import InvalidCertificateError
+from mdptheory.models import absorbing_states
 from mdptheory.theory import Chain, Check, Link, Provenance, Twin, case
 from mdptheory.theory.chain import Checks
-from proofs_checks._cases import Arm, build
+from proofs_checks._cases import Arm, build, is_small
 from proofs_checks._oracles import (
     Row,
     all_policies,
@@ -125,7 +126,7 @@ def best_proper(mdp: TabularMDP) -> tuple[list[Fraction], list[Fraction]]:
 
 
 def sample(rng: np.random.Generator) -> Case:
-    """Draw a claim: true with room, or one number moved, or about a policy that walks in circles."""
+    """Draw a claim: true with room, with one number moved, or about a walk in circles."""
     inner, leaky = int(rng.integers(1, 4)), bool(rng.integers(2))
     mdp = _random_path(rng, inner, leaky=leaky)
     policy = np.array(
@@ -190,6 +191,13 @@ def run(case: Case, *, checker: Checker = exactly) -> Trace:
         v_policy=total(chosen) if proper else None,
         v_star=best_proper(case.mdp)[0],
     )
+
+
+def admissible(case: Case) -> bool:
+    """Tell whether only the last state absorbs, nothing pays, and enumeration is affordable."""
+    mdp, ends = case.mdp, absorbing_states(case.mdp)
+    total_reward = isinstance(mdp.objective, TotalReward) and bool((mdp.reward <= 0).all())
+    return total_reward and bool(ends[-1] and ends.sum() == 1) and is_small(mdp)
 
 
 # ---- links --------------------------------------------------------------------------------------
@@ -289,6 +297,7 @@ CHAIN = Chain(
     provenance=Provenance.DERIVED,
     sample=sample,
     run=run,
+    admissible=admissible,
     second_route="every policy: absorbed or not by search, its value and steps by elimination",
     links=(
         Link("proper", "an accepted policy is absorbed from everywhere", proper_policy),

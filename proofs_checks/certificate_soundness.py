@@ -13,7 +13,7 @@ from mdptheory.certificates import check
 from mdptheory.errors import InvalidCertificateError
 from mdptheory.theory import Chain, Check, Link, Provenance, Twin, case
 from mdptheory.theory.chain import Checks
-from proofs_checks._cases import random_mdp, random_policy, reward_span
+from proofs_checks._cases import is_plain, random_mdp, random_policy, reward_span
 from proofs_checks._oracles import (
     as_floats,
     exact_backup,
@@ -134,6 +134,11 @@ def _ask(question: Callable[[], float]) -> float | None:
         return None
 
 
+def admissible(case: Case) -> bool:
+    """Tell whether the case is small and moderate, whatever its numbers."""
+    return is_plain(case.mdp, case.lower, case.upper)
+
+
 # ---- links: about accepted claims, without any slack --------------------------------------------
 
 
@@ -243,6 +248,7 @@ CHAIN = Chain(
     provenance=Provenance.DERIVED,
     sample=sample,
     run=run,
+    admissible=admissible,
     second_route="both values by elimination and policy iteration in rational arithmetic",
     links=(
         Link("inequalities", "lower <= T_policy lower, upper >= T upper", inequalities),

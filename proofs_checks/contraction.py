@@ -11,7 +11,7 @@ from mdptheory._typing import FloatArray
 from mdptheory.operators import bellman
 from mdptheory.theory import Chain, Check, Link, Provenance, Twin, case
 from mdptheory.theory.chain import Checks
-from proofs_checks._cases import random_mdp, random_values, span, sup, top, value_width
+from proofs_checks._cases import is_plain, random_mdp, random_values, span, sup, top, value_width
 from proofs_checks._oracles import optimal_value
 
 POWER = 3  # applications of T in the last link
@@ -99,6 +99,11 @@ def run(case: Case, operator: Operator = top) -> Trace:
     )
 
 
+def admissible(case: Case) -> bool:
+    """Tell whether the case is small and moderate, whatever its numbers."""
+    return is_plain(case.mdp, case.u, case.v, np.array([case.shift]))
+
+
 # ---- links --------------------------------------------------------------------------------------
 
 
@@ -164,6 +169,7 @@ CHAIN = Chain(
     provenance=Provenance.FOLKLORE,
     sample=sample,
     run=run,
+    admissible=admissible,
     second_route="v* by policy iteration in rational arithmetic",
     links=(
         Link("shift", "T(v + c1) = Tv + gamma c1", shifts),

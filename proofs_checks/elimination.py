@@ -11,7 +11,7 @@ from mdptheory.operators import bellman
 from mdptheory.solvers import value_iteration
 from mdptheory.theory import Chain, Check, Link, Provenance, Twin, case
 from mdptheory.theory.chain import Checks
-from proofs_checks._cases import build, random_mdp, random_values, span, sup, value_width
+from proofs_checks._cases import build, is_plain, random_mdp, random_values, span, sup, value_width
 from proofs_checks._oracles import dense_rows, linear_program_value, optimal_value
 
 
@@ -137,6 +137,11 @@ def without(mdp: TabularMDP, removed: BoolArray) -> TabularMDP:
     return build(table, mdp.objective)
 
 
+def admissible(case: Case) -> bool:
+    """Tell whether the case is small and moderate, whatever its numbers."""
+    return is_plain(case.mdp, case.v)
+
+
 # ---- links --------------------------------------------------------------------------------------
 
 
@@ -199,6 +204,7 @@ CHAIN = Chain(
     provenance=Provenance.DERIVED,
     sample=sample,
     run=run,
+    admissible=admissible,
     second_route="v* with and without the removed actions in rational arithmetic; linear program",
     links=(
         Link("routes", "exact policy iteration = linear program", second_route),

@@ -1,5 +1,6 @@
 """Backward induction is optimal among all policies, remembering ones included."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,7 @@ from mdptheory.operators import bellman
 from mdptheory.solvers import backward_induction
 from mdptheory.theory import Chain, Check, Link, Provenance, Twin, case
 from mdptheory.theory.chain import Checks
-from proofs_checks._cases import build, random_start, random_table
+from proofs_checks._cases import build, is_small, random_start, random_table
 from proofs_checks._oracles import (
     dense_rows,
     expectimax,
@@ -167,6 +168,14 @@ def best_markov_value(mdp: TabularMDP) -> FloatArray:
     return values.max(axis=0)
 
 
+def admissible(case: Case) -> bool:
+    """Tell whether listing all policies is affordable and numbers are moderate."""
+    mdp = case.mdp
+    horizon = horizon_of(mdp)[0].horizon
+    rules = math.prod(np.diff(mdp.choice_ptr).tolist()) ** (horizon // mdp.n_stages)
+    return rules <= 4096 and mdp.n_transitions**horizon <= 10_000 and is_small(mdp)
+
+
 # ---- links --------------------------------------------------------------------------------------
 
 
@@ -248,6 +257,7 @@ CHAIN = Chain(
     provenance=Provenance.FOLKLORE,
     sample=sample,
     run=run,
+    admissible=admissible,
     second_route="every Markov policy; every history-dependent policy; the game tree in fractions",
     links=(
         Link("ends", "v_H = terminal", ends),

@@ -11,7 +11,7 @@ from mdptheory.operators import greedy, policy_bellman
 from mdptheory.solvers import modified_policy_iteration
 from mdptheory.theory import Chain, Check, Link, Provenance, Twin, case
 from mdptheory.theory.chain import Checks
-from proofs_checks._cases import build, random_mdp, random_values, sup, top, value_width
+from proofs_checks._cases import build, is_plain, random_mdp, random_values, sup, top, value_width
 from proofs_checks._oracles import best_of_all_policies, optimal_value
 
 ROUNDS = 5
@@ -124,6 +124,11 @@ def run(
     )
 
 
+def admissible(case: Case) -> bool:
+    """Tell whether the case is small and moderate, whatever its numbers."""
+    return min(case.sweeps, case.tol) > 0 <= case.below and is_plain(case.mdp)
+
+
 # ---- links --------------------------------------------------------------------------------------
 
 
@@ -185,6 +190,7 @@ CHAIN = Chain(
     provenance=Provenance.FOLKLORE,
     sample=sample,
     run=run,
+    admissible=admissible,
     second_route="v* in rational arithmetic and by enumeration of every policy",
     links=(
         Link("routes", "exact policy iteration = best of all policies", routes_agree),

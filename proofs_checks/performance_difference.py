@@ -11,6 +11,7 @@ from mdptheory.operators import bellman, occupancy, policy_value
 from mdptheory.theory import Chain, Check, Link, Provenance, Twin, case
 from mdptheory.theory.chain import Checks
 from proofs_checks._cases import (
+    is_plain,
     random_mdp,
     random_mixture,
     random_start,
@@ -123,6 +124,11 @@ def summed_visits(mdp: TabularMDP, pi: FloatArray, start: FloatArray) -> FloatAr
     return (1 - mdp.gamma) * start @ total
 
 
+def admissible(case: Case) -> bool:
+    """Tell whether the case is small and moderate, whatever its numbers."""
+    return is_plain(case.mdp)
+
+
 # ---- links --------------------------------------------------------------------------------------
 
 
@@ -176,6 +182,7 @@ CHAIN = Chain(
     provenance=Provenance.MEMORY,
     sample=sample,
     run=run,
+    admissible=admissible,
     second_route="dense solves; occupancy by summing gamma^t mu0 P^t",
     links=(
         Link("routes", "sparse = dense solve; occupancy = summed visits", routes_agree),

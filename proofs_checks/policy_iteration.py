@@ -14,7 +14,7 @@ from mdptheory.operators import bellman, policy_bellman, policy_value
 from mdptheory.solvers import policy_iteration
 from mdptheory.theory import Chain, Check, Link, Provenance, Twin, case
 from mdptheory.theory.chain import Checks
-from proofs_checks._cases import build, random_mdp, random_policy, sup, value_width
+from proofs_checks._cases import build, is_plain, random_mdp, random_policy, sup, value_width
 from proofs_checks._oracles import (
     as_floats,
     best_of_all_policies,
@@ -131,6 +131,11 @@ def run(case: Case, *, better: Improve = improve, evaluate: Evaluate = policy_va
         v_star=as_floats(exact_policy_iteration(mdp)[0]),
         solution=policy_iteration(mdp, tol=1e-9),
     )
+
+
+def admissible(case: Case) -> bool:
+    """Tell whether the case is small and moderate, whatever its numbers."""
+    return is_plain(case.mdp)
 
 
 # ---- links --------------------------------------------------------------------------------------
@@ -258,6 +263,7 @@ CHAIN = Chain(
     provenance=Provenance.DERIVED,
     sample=sample,
     run=run,
+    admissible=admissible,
     second_route="rational arithmetic, enumeration of every policy, linear program",
     links=(
         Link("routes", "fractions = enumeration = linear program", routes_agree),

@@ -13,6 +13,7 @@ from mdptheory.theory import Chain, Check, Link, Provenance, Twin, case
 from mdptheory.theory.chain import Checks
 from proofs_checks._cases import (
     build,
+    is_plain,
     random_mdp,
     random_values,
     reward_span,
@@ -134,6 +135,11 @@ def run(case: Case, *, worst_state: int | None = None) -> Trace:
     )
 
 
+def admissible(case: Case) -> bool:
+    """Tell whether the case is small and moderate, whatever its numbers."""
+    return is_plain(case.mdp, case.v)
+
+
 # ---- links --------------------------------------------------------------------------------------
 
 
@@ -195,6 +201,7 @@ CHAIN = Chain(
     provenance=Provenance.DERIVED,
     sample=sample,
     run=run,
+    admissible=admissible,
     second_route="both values by elimination in rational arithmetic",
     links=(
         Link("greedy", "T_policy v = T v", greedy_step),

@@ -11,7 +11,16 @@ from mdptheory.operators import policy_value
 from mdptheory.solvers import policy_iteration
 from mdptheory.theory import Chain, Check, Link, Provenance, Twin, case
 from mdptheory.theory.chain import Checks
-from proofs_checks._cases import GAMMAS, Arm, build, random_policy, random_table, span, sup
+from proofs_checks._cases import (
+    GAMMAS,
+    Arm,
+    build,
+    is_plain,
+    random_policy,
+    random_table,
+    span,
+    sup,
+)
 from proofs_checks._oracles import (
     as_floats,
     dense_rows,
@@ -148,6 +157,14 @@ def run(case: Case, *, swap: bool = False) -> Trace:
     )
 
 
+def admissible(case: Case) -> bool:
+    """Tell whether both models are small and moderate and share gamma, states and actions."""
+    alike = case.mdp.gamma == case.other.gamma
+    alike &= np.array_equal(case.mdp.choice_ptr, case.other.choice_ptr)
+    alike &= np.array_equal(case.mdp.action, case.other.action)
+    return alike and is_plain(case.mdp) and is_plain(case.other)
+
+
 # ---- links --------------------------------------------------------------------------------------
 
 
@@ -224,6 +241,7 @@ CHAIN = Chain(
     provenance=Provenance.DERIVED,
     sample=sample,
     run=run,
+    admissible=admissible,
     second_route="all values by elimination in rational arithmetic",
     links=(
         Link("routes", "sparse solve = elimination in fractions", routes_agree),

@@ -14,6 +14,7 @@ from mdptheory.theory import Chain, Check, Link, Provenance, Twin, case
 from mdptheory.theory.chain import Checks
 from proofs_checks._cases import (
     build,
+    is_plain,
     random_mdp,
     random_values,
     reward_span,
@@ -118,6 +119,11 @@ def run(case: Case, sweep: Sweep = top) -> Trace:
         v_linear=linear_program_value(case.mdp),
         solution=value_iteration(case.mdp, tol=case.tol),
     )
+
+
+def admissible(case: Case) -> bool:
+    """Tell whether the case is small and moderate, whatever its numbers."""
+    return case.tol > 0 and is_plain(case.mdp, case.v)
 
 
 # ---- links --------------------------------------------------------------------------------------
@@ -233,6 +239,7 @@ CHAIN = Chain(
     provenance=Provenance.DERIVED,
     sample=sample,
     run=run,
+    admissible=admissible,
     second_route="v* by policy iteration in rational arithmetic, and by a linear program (HiGHS)",
     links=(
         Link("routes", "exact policy iteration = linear program", routes_agree),
