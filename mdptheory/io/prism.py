@@ -144,16 +144,10 @@ def _header(path: Path, lines: Iterator[Line]) -> tuple[bool, list[int] | None, 
     kind = start[0][1][0].lower() if start and len(start[0][1]) == 1 else ""
     if kind in ("mdp", "dtmc"):
         start = list(itertools.islice(lines, 1))
-    start += list(itertools.islice(lines, 1))
-    width = [len(words) for _, words in start]
-    if width and width[0] == 2:
-        is_header, chain = True, True
-    elif width and width[0] == 3 and kind != "dtmc" and (len(width) == 1 or width[1] > 3):
-        is_header, chain = True, False
-    else:
-        is_header, chain = False, kind == "dtmc" or (not kind and width[:1] == [3])
+    width = len(start[0][1]) if start else 0
+    chain = width == 2 or kind == "dtmc"
     counts = None
-    if is_header:
+    if width == 2 or (width == 3 and not chain):
         number, words = start.pop(0)
         counts = [parse_id(path, number, "a count in the header", word) for word in words]
     return chain, counts, itertools.chain(start, lines)
