@@ -145,7 +145,6 @@ def _outcomes(
     chain: Chain, seed: int, trials: int, n_jobs: int, tick: Callable[[int], None]
 ) -> Iterator[CaseOutcome]:
     """Yield the outcomes in the order of the cases, whatever the number of workers."""
-    ranges = [(first, min(first + BATCH, trials)) for first in range(0, trials, BATCH)]
     if n_jobs == 1:
         for index in range(trials):
             yield _run_index(chain, seed, index)
@@ -153,12 +152,16 @@ def _outcomes(
         return
     from joblib import Parallel, delayed
 
-    parallel = Parallel(n_jobs=n_jobs, return_as="generator")
-    done = 0
-    for batch in parallel(delayed(_run_range)(chain, seed, a, b) for a, b in ranges):
-        yield from batch
-        done += len(batch)
-        tick(done)
+    wave = BATCH * n_jobs  # a consumer that stops early loses at most one wave
+    for start in range(0, trials, wave):
+        stop = min(start + wave, trials)
+        jobs = (
+            delayed(_run_range)(chain, seed, first, min(first + BATCH, stop))
+            for first in range(start, stop, BATCH)
+        )
+        for batch in Parallel(n_jobs=n_jobs)(jobs):
+            yield from batch
+        tick(stop)
 
 
 def verify_chain(
@@ -194,6 +197,7 @@ def verify_chain(
     """
     trials = check_count("trials", trials)
     seed = check_count("seed", seed, low=0)
+    n_jobs = check_count("n_jobs", n_jobs)
     if level is None:
         level = FALSE_ALARM_BUDGET / max(1, len(chain.events) + len(chain.rates))
     check_number("level", level, low=0.0, high=1.0, open_low=True)
@@ -281,7 +285,7 @@ def _errors(outcomes: Sequence[CaseOutcome]) -> tuple[RunError, ...]:
     )
 
 
-def _representative(checks: tuple[Check, ...]) -> Check:
+def representative(checks: tuple[Check, ...]) -> Check:
     """Return the check that speaks for the case: most violated, else tightest, else least room."""
     violated = [c for c in checks if not c.holds]
     if violated:
@@ -301,7 +305,7 @@ def _rank(check: Check) -> tuple[int, float]:
 
 def _link_report(name: str, statement: str, outcomes: Sequence[CaseOutcome]) -> LinkReport:
     spoken = {
-        index: _representative(outcome.links[name])
+        index: representative(outcome.links[name])
         for index, outcome in enumerate(outcomes)
         if outcome.links.get(name)
     }
@@ -371,7 +375,7 @@ def _verify_twin(
         outcomes.append(outcome)
         for name, checks in outcome.links.items():
             if name not in first and any(not c.holds for c in checks):
-                first[name] = (index, _representative(checks))
+                first[name] = (index, representative(checks))
         if deterministic and first and awaited <= set(first):
             break
     caught = set(first)
