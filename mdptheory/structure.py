@@ -7,10 +7,12 @@ import numpy as np
 
 from mdptheory._typing import BoolArray, IntArray
 from mdptheory._validation import check_count
-from mdptheory.models import TabularMDP, absorbing_states
+from mdptheory.errors import InvalidModelError
+from mdptheory.models import TabularMDP, TotalReward, absorbing_states
 
 DIAMETER_STATES = 1_000
 DIAMETER_TRANSITIONS = 200_000
+EXPECTED_DIAMETER_STATES = 50  # what `mdptheory info` is willing to wait for
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +41,7 @@ class Structure:
         States that no policy reaches from the initial distribution; None without one.
     diameter : int, optional
         Largest number of steps that separates a state from another one under the luckiest draws,
-        a lower bound on the expected diameter; None if some state cannot be reached from another
+        a lower bound on `expected_diameter`; None if some state cannot be reached from another
         one or if the model is too large.
     """
 
@@ -115,6 +117,69 @@ def analyse(mdp: TabularMDP, *, diameter_states: int = DIAMETER_STATES) -> Struc
         absorbing=absorbing_states(mdp) if mdp.n_stages == 1 else _stays(mdp, edges),
         unreachable=None if mdp.initial is None else ~_reached(adjacency, mdp.initial > 0),
         diameter=_diameter(adjacency) if small and n_components == 1 else None,
+    )
+
+
+def expected_diameter(mdp: TabularMDP) -> float:
+    """Return the diameter of an MDP as the regret bounds of online learning use it.
+
+    Parameters
+    ----------
+    mdp : TabularMDP
+        The model, with stationary rows; costs one total-reward problem a state.
+
+    Returns
+    -------
+    float
+        ``max over s != t of min over policies of E[steps from s to t]``; ``inf`` unless the model
+        is communicating.
+
+    Raises
+    ------
+    InvalidModelError
+        If the rows depend on the stage.
+
+    References
+    ----------
+    T. Jaksch, R. Ortner, P. Auer, "Near-optimal Regret Bounds for Reinforcement Learning", JMLR 11,
+    2010, Definition 1.
+
+    Examples
+    --------
+    >>> from mdptheory import TabularMDP
+    >>> swap = TabularMDP.from_dense([[[0.5, 0.5]], [[1.0, 0.0]]], [[0.0], [0.0]], 0.9)
+    >>> round(expected_diameter(swap), 9)
+    2.0
+    """
+    from mdptheory.solvers import policy_iteration
+
+    if mdp.n_stages > 1:
+        raise InvalidModelError(
+            f"P holds {mdp.n_stages} stages; the diameter needs stationary rows"
+        )
+    if not analyse(mdp, diameter_states=0).communicating:
+        return float("inf")
+    targets = range(mdp.n_states)
+    return max(float(-policy_iteration(_hurry(mdp, t), tol=1e-8).v.min()) for t in targets)
+
+
+def _hurry(mdp: TabularMDP, target: int) -> TabularMDP:
+    """Return the model in which every step costs 1 until ``target`` is reached."""
+    first, last = int(mdp.choice_ptr[target]), int(mdp.choice_ptr[target + 1])
+    start, stop = int(mdp.row_ptr[first]), int(mdp.row_ptr[last])
+    after = np.arange(mdp.n_states + 1) > target
+    row_ptr = np.append(mdp.row_ptr[: first + 1], mdp.row_ptr[last:] - (stop - start - 1))
+    reward = np.full(len(row_ptr) - 1, -1.0)
+    reward[first] = 0.0
+    return TabularMDP(
+        choice_ptr=np.where(after, mdp.choice_ptr - (last - first - 1), mdp.choice_ptr),
+        action=np.delete(mdp.action, slice(first + 1, last)),
+        row_ptr=row_ptr,
+        next_state=np.concatenate([mdp.next_state[:start], [target], mdp.next_state[stop:]]),
+        prob=np.concatenate([mdp.prob[:start], [1.0], mdp.prob[stop:]]),
+        reward=reward,
+        objective=TotalReward(),
+        n_states=mdp.n_states,
     )
 
 

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from mdptheory import FiniteHorizon, TabularMDP
-from mdptheory.structure import analyse, graph
+from mdptheory.environments import riverswim_chain
+from mdptheory.errors import InvalidModelError
+from mdptheory.structure import analyse, expected_diameter, graph
 
 
 def random_mdp(rng: np.random.Generator, n_states: int = 5, n_actions: int = 2) -> TabularMDP:
@@ -115,3 +117,50 @@ def test_graph_carries_names_actions_probabilities_and_rewards():
     edges = sorted(graph(mdp).edges(data=True), key=lambda e: e[:2])
     assert edges[1] == ("a", "b", {"action": "go", "probability": 0.75, "reward": 2.0})
     assert len(edges) == 3
+
+
+def hitting_times(P: np.ndarray, target: int) -> np.ndarray:
+    """Expected steps to ``target`` in a Markov chain; inf where it may be missed."""
+    others = [s for s in range(len(P)) if s != target]
+    chain = nx.DiGraph([(int(s), int(t)) for s, t in np.argwhere(P > 0) if s != target])
+    chain.add_nodes_from(range(len(P)))
+    sure = nx.ancestors(chain, target)
+    times = np.full(len(P), np.inf)
+    if sure == set(others):
+        inside = P[np.ix_(others, others)]
+        times[others] = np.linalg.solve(np.eye(len(others)) - inside, np.ones(len(others)))
+    times[target] = 0
+    return times
+
+
+def brute_force_diameter(mdp: TabularMDP) -> float:
+    P, _ = mdp.to_dense()
+    states = np.arange(mdp.n_states)
+    policies = itertools.product(range(mdp.n_actions), repeat=mdp.n_states)
+    chains = [P[states, list(policy)] for policy in policies]
+    best = [np.min([hitting_times(c, t) for c in chains], axis=0).max() for t in states]
+    return float(max(best))
+
+
+def test_expected_diameter_of_riverswim():
+    mdp = riverswim_chain(6)
+    assert expected_diameter(mdp) == pytest.approx(brute_force_diameter(mdp), abs=1e-7)
+    assert expected_diameter(mdp) == pytest.approx(14.72, abs=0.005)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_expected_diameter_agrees_with_enumeration(seed):
+    mdp = random_mdp(np.random.default_rng(seed), n_states=4)
+    if analyse(mdp).communicating:
+        found = expected_diameter(mdp)
+        assert found == pytest.approx(brute_force_diameter(mdp), abs=1e-7)
+        assert found >= analyse(mdp).diameter - 1e-7
+    else:
+        assert expected_diameter(mdp) == np.inf
+
+
+def test_expected_diameter_needs_stationary_rows():
+    P = np.ones((2, 1, 1, 1))
+    mdp = TabularMDP.from_dense(P, np.zeros((2, 1, 1)), objective=FiniteHorizon(2))
+    with pytest.raises(InvalidModelError, match="P holds 2 stages; the diameter needs"):
+        expected_diameter(mdp)

@@ -163,10 +163,13 @@ def info(
 
     mdp = load_model(source, objective_of(gamma, horizon, total_reward))
     found = structure.analyse(mdp)
+    small = mdp.n_states <= structure.EXPECTED_DIAMETER_STATES and mdp.n_stages == 1
+    fields = report.info_fields(mdp, found)
+    fields["expected_diameter"] = structure.expected_diameter(mdp) if small else None
     if as_json:
-        report.print_json({"source": source, **report.info_fields(mdp, found)})
+        report.print_json({"source": source, **fields})
     else:
-        report.print_info(mdp, found, source)
+        report.print_info(mdp, fields, source)
 
 
 @app.command()

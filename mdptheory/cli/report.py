@@ -156,42 +156,50 @@ def _sizes(label: npt.NDArray[Any], wanted: npt.NDArray[np.bool_] | None = None)
     return sorted((sizes if wanted is None else sizes[wanted]).tolist(), reverse=True)
 
 
-def print_info(mdp: TabularMDP, found: Structure, source: str) -> None:
+def print_info(mdp: TabularMDP, fields: dict[str, Any], source: str) -> None:
     """Print sizes and structure for a person."""
-    fields = info_fields(mdp, found)
-    kind = (
-        "communicating (every state can be reached from every other)"
-        if found.communicating
-        else "weakly communicating"
-        if found.weakly_communicating
-        else "multichain: which recurrent class is reached depends on the policy or on chance"
-    )
-    unreachable = (
-        "unknown (no initial distribution)"
-        if fields["unreachable"] is None
-        else _listed(mdp, fields["unreachable"])
-    )
-    diameter = "not computed or infinite" if found.diameter is None else f"{found.diameter} steps"
+    unreachable = fields["unreachable"]
     rows = [
         ("objective", objective_text(mdp.objective)),
-        ("states", str(mdp.n_states)),
-        ("actions", str(mdp.n_actions)),
-        ("state-action rows", str(mdp.n_rows)),
-        ("transitions", str(mdp.n_transitions)),
-        ("stages", str(mdp.n_stages)),
+        ("states", str(fields["states"])),
+        ("actions", str(fields["actions"])),
+        ("state-action rows", str(fields["rows"])),
+        ("transitions", str(fields["transitions"])),
+        ("stages", str(fields["stages"])),
         ("rewards", f"{fields['reward_min']:.10g} to {fields['reward_max']:.10g}"),
-        ("structure", kind),
-        ("components", str(found.n_components)),
+        ("structure", _structure_text(fields)),
+        ("components", str(fields["components"])),
         ("closed components", _size_text(fields["closed_components"])),
         ("end components", _size_text(fields["end_components"])),
         ("absorbing states", _listed(mdp, fields["absorbing"])),
-        ("unreachable states", unreachable),
-        ("diameter", diameter),
+        (
+            "unreachable states",
+            "unknown (no initial distribution)"
+            if unreachable is None
+            else _listed(mdp, unreachable),
+        ),
+        ("diameter", _diameter_text(fields)),
     ]
     print(source)
     width = max(len(title) for title, _ in rows)
     for title, text in rows:
         print(f"  {title:<{width}}  {text}")
+
+
+def _structure_text(fields: dict[str, Any]) -> str:
+    if fields["communicating"]:
+        return "communicating (every state can be reached from every other)"
+    if fields["weakly_communicating"]:
+        return "weakly communicating (what no run can stay in is transient)"
+    return "multichain (where a run ends up depends on the policy or on chance)"
+
+
+def _diameter_text(fields: dict[str, Any]) -> str:
+    if not fields["communicating"]:
+        return "infinite"
+    fewest, expected = fields["diameter"], fields["expected_diameter"]
+    shown = "" if expected is None else f", {expected:.6g} expected"
+    return "too large a model to compute it" if fewest is None else f"{fewest} steps at best{shown}"
 
 
 def _size_text(sizes: list[int]) -> str:

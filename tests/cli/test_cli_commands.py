@@ -170,7 +170,17 @@ def test_info_shows_structure(capsys, model, tmp_path):
     assert (fields["states"], fields["rows"], fields["transitions"]) == (2, 4, 4)
     assert (fields["reward_min"], fields["reward_max"]) == (0, 1)
     assert (fields["components"], fields["diameter"]) == (1, 1)
+    assert fields["expected_diameter"] == pytest.approx(1)
     assert fields["absorbing"] == []
+
+
+def test_info_tells_the_expected_diameter_from_the_luckiest(capsys):
+    _, out, _ = run(capsys, "info", "env:riverswim_classic")
+    assert "5 steps at best, 14.7223 expected" in out
+    _, out, _ = run(capsys, "info", "env:riverswim_chain")
+    assert out.splitlines()[-1].endswith("99 steps at best")
+    code, fields = run_json(capsys, "info", "env:gamblers_ruin")
+    assert (code, fields["diameter"], fields["expected_diameter"]) == (0, None, None)
 
 
 def test_info_lists_absorbing_states_by_name(capsys):
