@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,21 +11,24 @@ from mdptheory._typing import FloatArray, IntArray
 from mdptheory.errors import InvalidModelError
 
 ROW_SUM_TOLERANCE = 1e-9
-MAX_WORST = 3
 
 
 def place(name: str, index: Sequence[int] | int) -> str:
     """Return ``name[i, j]`` for an index tuple, or ``name`` for a scalar argument."""
-    indices = (index,) if isinstance(index, int) else tuple(index)
+    indices = (index,) if isinstance(index, int | np.integer) else tuple(index)
     return f"{name}[{', '.join(str(int(i)) for i in indices)}]" if indices else name
+
+
+def _as_array(name: str, value: npt.ArrayLike) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(value)
+    except ValueError as error:  # ragged nested lists
+        raise InvalidModelError(f"{name} is not a rectangular array: {error}") from None
 
 
 def as_float_array(name: str, value: npt.ArrayLike) -> FloatArray:
     """Return a C-contiguous float64 array or raise `TypeError` naming the argument."""
-    try:
-        array = np.asarray(value)
-    except ValueError as error:  # ragged nested lists
-        raise InvalidModelError(f"{name} is not a rectangular array: {error}") from None
+    array = _as_array(name, value)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} has dtype {array.dtype}; expected real numbers")
     return np.ascontiguousarray(array, dtype=np.float64)
@@ -32,7 +36,7 @@ def as_float_array(name: str, value: npt.ArrayLike) -> FloatArray:
 
 def as_index_array(name: str, value: npt.ArrayLike) -> IntArray:
     """Return a C-contiguous signed integer array or raise `TypeError` naming the argument."""
-    array = np.asarray(value)
+    array = _as_array(name, value)
     if array.size == 0 and array.dtype.kind == "f":
         array = array.astype(np.int64)
     if array.dtype.kind not in "iu":
@@ -122,6 +126,8 @@ def check_names(name: str, names: Sequence[str] | None, count: int) -> tuple[str
     """Return distinct names, one an index, or None."""
     if names is None:
         return None
+    if isinstance(names, str):  # its letters would pass for names
+        raise TypeError(f"{name} is {names!r} of type str; expected a sequence of names")
     labels = tuple(str(label) for label in names)
     if len(labels) != count:
         raise InvalidModelError(f"{name} has {len(labels)} entries; expected {count}")

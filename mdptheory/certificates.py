@@ -200,7 +200,7 @@ def _check_total(
     lower, upper, place = claim.lower[0], claim.upper[0], claim.place
     weights = claim.absorption
     assert weights is not None  # _well_formed saw to it
-    ends = _worthless(mdp)
+    ends = absorbing_states(mdp)
     zero = np.zeros(mdp.n_states)
     _require((lower <= 0) | ~ends, "lower", lower, "more than an absorbing state's", zero, place)
     _require((upper >= 0) | ~ends, "upper", upper, "less than an absorbing state's", zero, place)
@@ -222,15 +222,6 @@ def _check_total(
         return len(rows), math.inf  # other proper policies may take arbitrarily many steps
     # w / (1 - loss) satisfies its inequality exactly, and so does lower - below * w / (1 - loss)
     return len(rows), _round_up(Fraction(below) * Fraction(weights.max()) / (1 - Fraction(loss)))
-
-
-def _worthless(mdp: TabularMDP) -> BoolArray:
-    """Return which states stay put and are paid exactly nothing, shape (n_states,)."""
-    ends = absorbing_states(mdp)
-    if mdp.transition_reward is not None:
-        paid = np.logical_or.reduceat(mdp.transition_reward != 0, mdp.row_ptr[:-1])
-        ends &= ~np.logical_or.reduceat(paid, mdp.choice_ptr[:-1])
-    return ends
 
 
 # ---- the Bellman inequality ---------------------------------------------------------------------

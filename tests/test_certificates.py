@@ -228,6 +228,25 @@ def test_gap_is_rounded_up():
     assert Fraction(check(claim, mdp, exact=True).gap) >= true_gap
 
 
+def test_gap_is_rounded_up_where_the_difference_is_not_a_float():
+    mdp = TabularMDP.from_dense([[[1.0]]], [[0.0]], 0.5)
+    claim = BoundsCertificate(
+        mdp.objective, np.array([-(2.0**-60)]), np.array([1.0]), np.zeros(1, int)
+    )
+    assert claim.upper - claim.lower == 1.0  # rounded down
+    assert check(claim, mdp, exact=True).gap > 1.0
+
+
+def test_what_rounding_hides_adds_up_over_the_stages():
+    tolerances = []
+    for horizon in (1, 50):
+        mdp = TabularMDP.from_dense(
+            [[[1.0]]], [[0.0]], objective=FiniteHorizon(horizon, 1.0, [1.0])
+        )
+        tolerances.append(check(induction(mdp), mdp).tolerance)
+    assert 0.0 < 49 * tolerances[0] < tolerances[1] < 52 * tolerances[0]
+
+
 @MODES
 def test_finite_horizon_stationary_and_staged(exact):
     mdp = three_stages()
@@ -530,11 +549,12 @@ def test_weights_too_large_for_floats():
 def test_an_absorbing_state_that_is_paid_is_not_worth_zero():
     """A reward below the model's tolerance on an absorbing transition still counts for ever."""
     mdp = TabularMDP(
-        choice_ptr=[0, 1, 2], action=[0, 0], row_ptr=[0, 1, 2], next_state=[1, 1], prob=[1.0, 1.0],
-        reward=[0.0, 0.0], transition_reward=[0.0, 1e-10], objective=TotalReward(), n_states=2,
+        choice_ptr=[0, 1, 2, 3], action=[0, 0, 0], row_ptr=[0, 1, 2, 3], next_state=[1, 1, 2],
+        prob=[1.0] * 3, reward=[0.0] * 3, transition_reward=[0.0, 1e-10, 0.0],
+        objective=TotalReward(), n_states=3,
     )  # fmt: skip
-    zero = np.zeros(2)
-    claim = BoundsCertificate(TotalReward(), zero, zero, np.zeros(2, int), np.array([1.0, 0.0]))
+    zero = np.zeros(3)
+    claim = BoundsCertificate(TotalReward(), zero, zero, np.zeros(3, int), np.array([1.0, 0.0, 0]))
     refused(claim, mdp, True, r"absorption\[1\] is 0\.0, less than one Bellman step")
 
 
@@ -594,6 +614,18 @@ def test_the_divided_reading_is_required_too():
             exact,
             r"upper\[0\] is 1\.99",
         )
+
+
+def test_lower_bounds_the_lesser_reading():
+    """Rows that sum to more than 1 are worth more as stored than divided."""
+    prob = 1.0 + 2.0**-31
+    mdp = loop(prob, reward=[1.0], objective=Discounted(0.5))
+    stored = np.array([float(1 / (1 - Fraction(prob) / 2))])
+    claim = BoundsCertificate(
+        mdp.objective, np.nextafter(stored, 0.0), np.nextafter(stored, 9.0), np.zeros(1, int)
+    )
+    for exact in (False, True):
+        refused(claim, mdp, exact, r"lower\[0\] is 2\.0")
 
 
 def test_reward_per_transition_is_averaged_exactly_under_both_readings():

@@ -36,9 +36,31 @@ def row_sums(values: FloatArray, row_ptr: IntArray) -> FloatArray:
     return np.add.reduceat(values, row_ptr[:-1]) if values.size else np.zeros(len(row_ptr) - 1)
 
 
-def expected_reward(prob: FloatArray, transition_reward: FloatArray, row_ptr: IntArray) -> FloatArray:
+def expected_reward(
+    prob: FloatArray, transition_reward: FloatArray, row_ptr: IntArray
+) -> FloatArray:
     """Average a reward per transition over each row."""
     return row_sums(prob * transition_reward, row_ptr)
+
+
+def normalized(built: Rows) -> Rows:
+    """Divide each row by its sum, or name the row whose sum cannot be divided by."""
+    sums = row_sums(built.prob, built.row_ptr)
+    bad = ~(np.isfinite(sums) & (sums > 0))
+    if bad.any():
+        row = int(np.argmax(bad))
+        block = int(np.searchsorted(built.choice_ptr, row, side="right")) - 1
+        stage, state = divmod(block, built.n_states)
+        lead = f"{stage}, " if len(built.choice_ptr) - 1 > built.n_states else ""
+        raise InvalidModelError(
+            f"P[{lead}{state}, {built.action[row]}] sums to {sums[row]}; it cannot be normalized"
+            f" ({int(bad.sum())} of {len(sums)} rows fail)"
+        )
+    prob = built.prob / np.repeat(sums, np.diff(built.row_ptr))
+    reward = built.reward
+    if built.transition_reward is not None:
+        reward = expected_reward(prob, built.transition_reward, built.row_ptr)
+    return built._replace(prob=prob, reward=reward)
 
 
 def from_dense(P: npt.ArrayLike, r: npt.ArrayLike) -> Rows:
@@ -46,7 +68,7 @@ def from_dense(P: npt.ArrayLike, r: npt.ArrayLike) -> Rows:
     kernel = as_float_array("P", P)
     if kernel.ndim not in (3, 4):
         raise InvalidModelError(
-            f"P has shape {kernel.shape}; expected (S, A, S), or (H, S, A, S) for stage-dependent data"
+            f"P has shape {kernel.shape}; expected (S, A, S), or (H, S, A, S) with stages"
         )
     n_states, n_actions = kernel.shape[-3], kernel.shape[-2]
     if kernel.shape[-1] != n_states or 0 in kernel.shape:
@@ -129,15 +151,16 @@ def from_triplets(
     )
 
 
-def _canonical_csr(name: str, matrix: Any, n_columns: int) -> Any:
+def _float_csr(name: str, matrix: Any) -> Any:
+    """Return a float64 CSR copy, sorted and without duplicates."""
     from scipy import sparse
 
     if not sparse.issparse(matrix):
         raise TypeError(f"{name} has type {type(matrix).__name__}; expected a scipy sparse matrix")
-    csr = sparse.csr_matrix(matrix).astype(np.float64)
-    check_shape(name, csr, (None, n_columns))
+    if matrix.dtype.kind not in "biuf":
+        raise TypeError(f"{name} has dtype {matrix.dtype}; expected real numbers")
+    csr = sparse.csr_matrix(matrix, dtype=np.float64, copy=True)
     csr.sum_duplicates()
-    csr.eliminate_zeros()
     return csr
 
 
@@ -147,10 +170,10 @@ def _reward_rows(name: str, r: Any, csr: Any) -> tuple[FloatArray, FloatArray | 
 
     row_ptr = csr.indptr.astype(np.int64)
     if not sparse.issparse(r):
-        rewards = as_float_array(name, r)
+        rewards = np.array(as_float_array(name, r))  # a copy: the caller keeps the original
         check_shape(name, rewards, (csr.shape[0],))
         return rewards, None
-    matrix = sparse.csr_matrix(r).astype(np.float64)
+    matrix = _float_csr(name, r)
     check_shape(name, matrix, csr.shape)
     pattern = csr.copy()
     pattern.data = np.ones_like(pattern.data)
@@ -169,9 +192,12 @@ def _keys(csr: Any) -> IntArray:
 
 def from_pairs(P: Any, r: Any, states: npt.ArrayLike, actions: npt.ArrayLike) -> Rows:
     """Rows of one ``(n_pairs, S)`` sparse matrix with the state and action of each row."""
+    from scipy import sparse
+
     s, a = as_index_array("states", states), as_index_array("actions", actions)
-    n_states = int(P.shape[1])
-    csr = _canonical_csr("P", P, n_states)
+    csr = _float_csr("P", P)
+    csr.eliminate_zeros()
+    n_states = int(csr.shape[1])
     check_shape("states", s, (csr.shape[0],))
     check_shape("actions", a, (csr.shape[0],))
     for name, array, high in (("states", s, n_states), ("actions", a, INT32_MAX)):
@@ -179,10 +205,17 @@ def from_pairs(P: Any, r: Any, states: npt.ArrayLike, actions: npt.ArrayLike) ->
         if bad.any():
             i = int(np.argmax(bad))
             raise InvalidModelError(f"{name}[{i}] is {array[i]}; expected an index in [0, {high})")
+    empty = np.flatnonzero(np.diff(csr.indptr) == 0)
+    if empty.size:
+        i = int(empty[0])
+        raise InvalidModelError(
+            f"P[{s[i]}, {a[i]}] sums to 0; expected 1 ({empty.size} of {len(s)} rows are empty)"
+        )
     order = np.lexsort((a, s))
     if not (order[1:] > order[:-1]).all():
-        csr, s, a = csr[order], s[order], a[order]
-        r = r[order]
+        r = sparse.csr_matrix(r) if sparse.issparse(r) else as_float_array("r", r)
+        check_shape("r", r, csr.shape if sparse.issparse(r) else (csr.shape[0],))
+        csr, s, a, r = csr[order], s[order], a[order], r[order]
     same = (s[1:] == s[:-1]) & (a[1:] == a[:-1])
     if same.any():
         i = int(np.argmax(same))
@@ -205,16 +238,19 @@ def from_matrices(P: Sequence[Any], r: Any) -> Rows:
     from scipy import sparse
 
     n_actions = check_count("len(P)", len(P))
-    n_states = int(P[0].shape[0])
-    blocks = [_canonical_csr(f"P[{a}]", matrix, n_states) for a, matrix in enumerate(P)]
+    blocks = [_float_csr(f"P[{a}]", matrix) for a, matrix in enumerate(P)]
+    n_states = int(blocks[0].shape[0])
     for a, block in enumerate(blocks):
         check_shape(f"P[{a}]", block, (n_states, n_states))
     stacked = sparse.vstack(blocks, format="csr")
-    per_action = isinstance(r, list | tuple) and all(sparse.issparse(matrix) for matrix in r)
+    per_action = isinstance(r, list | tuple) and any(sparse.issparse(matrix) for matrix in r)
     if per_action:
         if len(r) != n_actions:
             raise InvalidModelError(f"r has {len(r)} matrices; expected {n_actions}")
-        rewards: Any = sparse.vstack(list(r), format="csr")
+        given = [_float_csr(f"r[{a}]", matrix) for a, matrix in enumerate(r)]
+        for a, block in enumerate(given):
+            check_shape(f"r[{a}]", block, (n_states, n_states))
+        rewards: Any = sparse.vstack(given, format="csr")
     else:
         rewards = as_float_array("r", r)
         check_shape("r", rewards, (n_states, n_actions))
@@ -224,10 +260,9 @@ def from_matrices(P: Sequence[Any], r: Any) -> Rows:
     return from_pairs(stacked, rewards, states, actions)
 
 
-def from_function(transitions: Callable[..., Any], n_states: int, n_actions: int) -> Rows:
-    """Rows of ``transitions(s, a) -> (next_states, probabilities, reward)``, compiled by Numba."""
+def _walks(transitions: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return two compiled loops over all pairs: count the successors, and write them down."""
     from numba import njit
-    from numba.core.errors import NumbaError
     from numba.extending import is_jitted
 
     compiled = transitions if is_jitted(transitions) else njit(transitions)
@@ -252,28 +287,58 @@ def from_function(transitions: Callable[..., Any], n_states: int, n_actions: int
                 target[k:stop], prob[k:stop], reward[k:stop] = targets, probs, rewards
                 k = stop
 
+    return count, fill
+
+
+def _tabulate(transitions: Callable[..., Any], n_states: int, n_actions: int) -> list[Any]:
+    """Return state, action, successor, probability and reward of every transition."""
+    count, fill = _walks(transitions)
+    sizes = count(n_states, n_actions)
+    if (sizes < 0).any():
+        s, a = (int(i) for i in np.argwhere(sizes < 0)[0])
+        raise InvalidModelError(
+            f"transitions({s}, {a}) returns successors and probabilities of different lengths"
+        )
+    unavailable = (sizes == 0).all(axis=1)
+    if unavailable.any():
+        raise InvalidModelError(
+            f"state {int(np.argmax(unavailable))} has no action; expected at least one"
+            f" ({int(unavailable.sum())} of {n_states} states are empty)"
+        )
+    total = int(sizes.sum())
+    written: list[Any] = [np.empty(total, dtype=np.int64) for _ in range(2)]
+    written += [np.empty(total) for _ in range(3)]
     try:
-        sizes = count(n_states, n_actions)
-        if (sizes < 0).any():
-            s, a = (int(i) for i in np.argwhere(sizes < 0)[0])
-            raise InvalidModelError(
-                f"transitions({s}, {a}) returns successors and probabilities of different lengths"
-            )
-        total = int(sizes.sum())
-        state, action, target = (np.empty(total, dtype=np.int64) for _ in range(3))
-        prob, reward = np.empty(total), np.empty(total)
-        fill(n_states, n_actions, state, action, target, prob, reward)
+        fill(n_states, n_actions, *written)
+    except ValueError as error:  # assigning a reward array of another length
+        raise InvalidModelError(
+            f"transitions returns rewards that do not fit its successors: {error}"
+        ) from error
+    return written
+
+
+def from_function(transitions: Callable[..., Any], n_states: int, n_actions: int) -> Rows:
+    """Rows of ``transitions(s, a) -> (next_states, probabilities, reward)``, compiled by Numba."""
+    from numba.core.errors import NumbaError
+
+    if not callable(transitions):
+        raise TypeError(
+            f"transitions has type {type(transitions).__name__}; expected a function of (s, a)"
+        )
+    try:
+        state, action, target, prob, reward = _tabulate(transitions, n_states, n_actions)
     except NumbaError as error:
         first = str(error).strip().splitlines()
         raise TypeError(
             "transitions does not compile with Numba; expected a function of two integers that"
             f" returns (next_states, probabilities, reward): {first[0] if first else error}"
         ) from error
-    bad = (target < 0) | (target >= n_states)
+    # successors arrive as floats, so that a fraction is refused instead of cut off
+    bad = ~((target >= 0) & (target < n_states) & (target == np.floor(target)))
     if bad.any():
         i = int(np.argmax(bad))
         raise InvalidModelError(
-            f"transitions({state[i]}, {action[i]}) names successor {target[i]}; expected an index"
-            f" in [0, {n_states})"
+            f"transitions({state[i]}, {action[i]}) names successor {target[i]:.12g}; expected an"
+            f" index in [0, {n_states})"
         )
-    return from_triplets(n_states, state, action, target, prob, reward)
+    return from_triplets(n_states, state, action, target.astype(np.int64), prob, reward)

@@ -1,6 +1,6 @@
 """The tabular MDP: sparse state-action rows, validated once and then immutable."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import InitVar, dataclass, field, replace
 from typing import Any, Self
 
@@ -9,17 +9,16 @@ import numpy.typing as npt
 
 from mdptheory._typing import FloatArray, IntArray
 from mdptheory._validation import (
-    ROW_SUM_TOLERANCE,
     as_float_array,
     as_index_array,
     check_count,
     check_names,
     check_shape,
-    check_simplex,
 )
 from mdptheory.errors import InvalidModelError
 from mdptheory.models import rows as assemble
-from mdptheory.models.objective import Discounted, FiniteHorizon, Objective, TotalReward
+from mdptheory.models._checks import check_model
+from mdptheory.models.objective import Discounted, Objective
 from mdptheory.models.rows import Rows, row_sums
 
 
@@ -89,8 +88,7 @@ class TabularMDP:
             if getattr(self, name) is not None:
                 _store(self, name, as_float_array(name, getattr(self, name)))
         if validate:
-            _check_structure(self)
-            _check_numbers(self)
+            check_model(self)
         for name, count in (("state_names", self.n_states), ("action_names", self.n_actions)):
             object.__setattr__(self, name, check_names(name, getattr(self, name), count))
         error = float(np.abs(row_sums(self.prob, self.row_ptr) - 1.0).max())
@@ -246,7 +244,7 @@ class TabularMDP:
         goal = Discounted(gamma) if gamma is not None else objective
         assert goal is not None
         if normalize:
-            built = _normalized(built)
+            built = assemble.normalized(built)
         for array in built:
             if isinstance(array, np.ndarray) and array.base is None:
                 array.setflags(write=False)  # fresh arrays: the model keeps them without a copy
@@ -301,11 +299,18 @@ class TabularMDP:
         count = np.diff(self.choice_ptr)
         return np.repeat(np.tile(np.arange(self.n_states), self.n_stages), count)
 
+    def _first_block(self, stage: int) -> int:
+        if self.n_stages == 1:  # stationary: every stage has the same rows
+            return 0
+        if not 0 <= stage < self.n_stages:
+            raise InvalidModelError(f"stage is {stage}; expected an index in [0, {self.n_stages})")
+        return stage * self.n_states
+
     def row_of(self, state: int, action: int, stage: int = 0) -> int:
         """Return the row of a state-action pair, or raise if the action is not available."""
         if not 0 <= state < self.n_states:
             raise InvalidModelError(f"state is {state}; expected an index in [0, {self.n_states})")
-        block = stage * self.n_states + state if self.n_stages > 1 else state
+        block = self._first_block(stage) + state
         first, last = int(self.choice_ptr[block]), int(self.choice_ptr[block + 1])
         row = first + int(np.searchsorted(self.action[first:last], action))
         if row == last or self.action[row] != action:
@@ -319,7 +324,7 @@ class TabularMDP:
         """Return the row that a deterministic policy picks in each state, shape (n_states,)."""
         chosen = as_index_array("policy", policy)
         check_shape("policy", chosen, (self.n_states,))
-        block = stage * self.n_states if self.n_stages > 1 else 0
+        block = self._first_block(stage)
         first = self.choice_ptr[block : block + self.n_states]
         count = np.diff(self.choice_ptr[block : block + self.n_states + 1])
         local = np.clip(chosen, 0, count - 1)
@@ -334,7 +339,8 @@ class TabularMDP:
 
     def table(self, rows: FloatArray, *, missing: float = -np.inf) -> FloatArray:
         """Spread row values to shape (n_states, n_actions), or (n_stages, n_states, n_actions)."""
-        if len(rows) == self.n_stages * self.n_states * self.n_actions:
+        check_shape("rows", np.asarray(rows), (self.n_rows,))
+        if self.n_rows == self.n_stages * self.n_states * self.n_actions:
             flat = np.asarray(rows)
         else:
             flat = np.full(self.n_stages * self.n_states * self.n_actions, missing)
@@ -353,7 +359,8 @@ class TabularMDP:
         P = np.zeros((self.n_stages * self.n_states * self.n_actions, self.n_states))
         P[np.repeat(cells, np.diff(self.row_ptr)), self.next_state] = self.prob
         lead = () if self.n_stages == 1 else (self.n_stages,)
-        return P.reshape(*lead, self.n_states, self.n_actions, self.n_states), self.table(self.reward)
+        kernel = P.reshape(*lead, self.n_states, self.n_actions, self.n_states)
+        return kernel, self.table(self.reward)
 
     def policy_matrix(self, policy: npt.ArrayLike, stage: int = 0) -> tuple[Any, FloatArray]:
         """Return the scipy CSR kernel of shape (S, S) and the reward of a deterministic policy."""
@@ -367,197 +374,24 @@ class TabularMDP:
 
     def state_label(self, state: int) -> str:
         """Return a state's name with its index, or the index alone."""
-        return f"{state} ({self.state_names[state]})" if self.state_names else str(state)
+        return _label(self.state_names, state)
 
     def action_label(self, action: int) -> str:
         """Return an action's name with its id, or the id alone."""
-        known = self.action_names is not None and 0 <= action < len(self.action_names)
-        return f"{action} ({self.action_names[action]})" if known and self.action_names else str(action)
+        return _label(self.action_names, action)
+
+
+def _label(names: tuple[str, ...] | None, index: int) -> str:
+    if names is None or not 0 <= index < len(names):
+        return str(index)
+    return f"{index} ({names[index]})"
 
 
 def _store(mdp: TabularMDP, name: str, array: npt.NDArray[Any]) -> None:
-    """Keep a read-only array: as it is when already so, else a copy."""
-    if array.flags.writeable or array.base is not None and array.base.flags.writeable:
+    """Keep a read-only array: as it is when nobody can write to its memory, else a copy."""
+    base = array.base
+    frozen_base = base is None or (isinstance(base, np.ndarray) and not base.flags.writeable)
+    if array.flags.writeable or not frozen_base:
         array = array.copy()
         array.setflags(write=False)
     object.__setattr__(mdp, name, array)
-
-
-def _normalized(built: Rows) -> Rows:
-    sums = row_sums(built.prob, built.row_ptr)
-    if not (np.isfinite(sums).all() and (sums > 0).all()):
-        row = int(np.argmin(np.where(np.isfinite(sums), sums, -np.inf)))
-        raise InvalidModelError(f"row {row} sums to {sums[row]}; it cannot be normalized")
-    prob = built.prob / np.repeat(sums, np.diff(built.row_ptr))
-    reward = built.reward
-    if built.transition_reward is not None:
-        reward = assemble.expected_reward(prob, built.transition_reward, built.row_ptr)
-    return built._replace(prob=prob, reward=reward)
-
-
-def _check_pointer(name: str, pointer: IntArray, total: int, what: str) -> None:
-    if pointer.ndim != 1 or len(pointer) < 2:
-        raise InvalidModelError(f"{name} has shape {pointer.shape}; expected at least two entries")
-    if pointer[0] != 0 or pointer[-1] != total:
-        raise InvalidModelError(
-            f"{name} runs from {pointer[0]} to {pointer[-1]}; expected 0 to {total} ({what})"
-        )
-    steps = np.diff(pointer)
-    if (steps < 0).any():
-        i = int(np.argmax(steps < 0))
-        raise InvalidModelError(
-            f"{name}[{i + 1}] is {pointer[i + 1]}, less than {name}[{i}] = {pointer[i]}"
-        )
-
-
-def _check_structure(mdp: TabularMDP) -> None:
-    check_count("n_states", mdp.n_states)
-    check_shape("row_ptr", mdp.row_ptr, (None,))
-    check_shape("action", mdp.action, (len(mdp.row_ptr) - 1,))
-    check_shape("reward", mdp.reward, (len(mdp.row_ptr) - 1,))
-    check_shape("prob", mdp.prob, (len(mdp.next_state),))
-    _check_pointer("row_ptr", mdp.row_ptr, len(mdp.next_state), "transitions")
-    _check_pointer("choice_ptr", mdp.choice_ptr, mdp.n_rows, "rows")
-    _check_stages(mdp)
-    empty = np.flatnonzero(np.diff(mdp.choice_ptr) == 0)
-    if empty.size:
-        s = int(empty[0]) % mdp.n_states
-        raise InvalidModelError(
-            f"state {_name(mdp, s)} has no action; expected at least one"
-            f" ({empty.size} of {len(mdp.choice_ptr) - 1} states are empty)"
-        )
-    bare = np.flatnonzero(np.diff(mdp.row_ptr) == 0)
-    if bare.size:
-        raise InvalidModelError(f"{_row_place(mdp, int(bare[0]))} sums to 0; expected 1 within 1e-09")
-    bad = (mdp.next_state < 0) | (mdp.next_state >= mdp.n_states)
-    if bad.any():
-        k = int(np.argmax(bad))
-        raise InvalidModelError(
-            f"next_state[{k}] is {mdp.next_state[k]} in {_row_place(mdp, _row_at(mdp, k))};"
-            f" expected an index in [0, {mdp.n_states})"
-        )
-    if (mdp.action < 0).any():
-        k = int(np.argmax(mdp.action < 0))
-        raise InvalidModelError(f"action[{k}] is {mdp.action[k]}; expected an id of at least 0")
-    _check_increasing("action", mdp.action, mdp.choice_ptr)
-    _check_increasing("next_state", mdp.next_state, mdp.row_ptr)
-
-
-def _check_stages(mdp: TabularMDP) -> None:
-    blocks = len(mdp.choice_ptr) - 1
-    if blocks % mdp.n_states:
-        raise InvalidModelError(
-            f"choice_ptr has {blocks} states; expected a multiple of n_states = {mdp.n_states}"
-        )
-    stages = mdp.n_stages
-    if isinstance(mdp.objective, FiniteHorizon):
-        if stages not in (1, mdp.objective.horizon):
-            raise InvalidModelError(
-                f"P holds {stages} stages; expected 1 or the horizon, {mdp.objective.horizon}"
-            )
-        if mdp.objective.terminal is not None:
-            check_shape("terminal", mdp.objective.terminal, (mdp.n_states,))
-    elif stages != 1:
-        raise InvalidModelError(f"P holds {stages} stages; only a finite horizon has stages")
-
-
-def _check_increasing(name: str, values: IntArray, pointer: IntArray) -> None:
-    repeats = np.flatnonzero(values[1:] <= values[:-1]) + 1
-    inside = repeats[~np.isin(repeats, pointer)]
-    if inside.size:
-        k = int(inside[0])
-        raise InvalidModelError(
-            f"{name}[{k}] is {values[k]} after {values[k - 1]}; expected increasing order without"
-            " repeats (the constructors sort and merge)"
-        )
-
-
-def _check_numbers(mdp: TabularMDP) -> None:
-    for name, array in (("prob", mdp.prob), ("transition_reward", mdp.transition_reward)):
-        if array is not None and not np.isfinite(array).all():
-            k = int(np.argmin(np.isfinite(array)))
-            label = "P" if name == "prob" else "r"
-            raise InvalidModelError(
-                f"{_transition_place(mdp, k, label)} is {array[k]}; expected a finite number"
-            )
-    if not np.isfinite(mdp.reward).all():
-        row = int(np.argmin(np.isfinite(mdp.reward)))
-        raise InvalidModelError(
-            f"{_row_place(mdp, row, 'r')} is {mdp.reward[row]}; expected a finite number"
-        )
-    if (mdp.prob < 0).any():
-        k = int(np.argmax(mdp.prob < 0))
-        raise InvalidModelError(
-            f"{_transition_place(mdp, k, 'P')} is {mdp.prob[k]}; expected a probability"
-            f" ({int((mdp.prob < 0).sum())} negative entries)"
-        )
-    sums = row_sums(mdp.prob, mdp.row_ptr)
-    off = np.abs(sums - 1.0)
-    if (off > ROW_SUM_TOLERANCE).any():
-        first, worst = int(np.argmax(off > ROW_SUM_TOLERANCE)), int(np.argmax(off))
-        raise InvalidModelError(
-            f"{_row_place(mdp, first)} sums to {sums[first]:.12g}; expected 1 within"
-            f" {ROW_SUM_TOLERANCE:g} ({int((off > ROW_SUM_TOLERANCE).sum())} of {len(sums)} rows"
-            f" fail, worst {_row_place(mdp, worst)})"
-        )
-    if mdp.transition_reward is not None:
-        check_shape("transition_reward", mdp.transition_reward, (mdp.n_transitions,))
-        _check_reward_average(mdp, mdp.transition_reward)
-    if mdp.initial is not None:
-        check_shape("initial", mdp.initial, (mdp.n_states,))
-        check_simplex("initial", mdp.initial)
-    if isinstance(mdp.objective, TotalReward):
-        _check_absorbing(mdp)
-
-
-def _check_reward_average(mdp: TabularMDP, transition_reward: FloatArray) -> None:
-    average = assemble.expected_reward(mdp.prob, transition_reward, mdp.row_ptr)
-    scale = 1.0 + row_sums(mdp.prob * np.abs(transition_reward), mdp.row_ptr)
-    off = np.abs(average - mdp.reward) > 1e-9 * scale
-    if off.any():
-        row = int(np.argmax(off))
-        raise InvalidModelError(
-            f"{_row_place(mdp, row, 'reward')} is {mdp.reward[row]:.12g}; expected the average of"
-            f" transition_reward, {average[row]:.12g}"
-        )
-
-
-def _check_absorbing(mdp: TabularMDP) -> None:
-    if not absorbing_states(mdp).any():
-        raise InvalidModelError(
-            "no state is absorbing with reward 0; the total reward needs one to end in"
-        )
-
-
-def absorbing_states(mdp: TabularMDP) -> npt.NDArray[np.bool_]:
-    """Return which states stay put with reward 0 under every action, shape (n_states,)."""
-    states = mdp.row_state()
-    stays = np.diff(mdp.row_ptr) == 1
-    stays &= mdp.next_state[mdp.row_ptr[:-1]] == states
-    stays &= mdp.reward == 0
-    return np.logical_and.reduceat(stays, mdp.choice_ptr[: mdp.n_states])
-
-
-def _name(mdp: TabularMDP, state: int) -> str:
-    named = mdp.state_names is not None and state < len(mdp.state_names)
-    return f"{state} ({mdp.state_names[state]})" if named and mdp.state_names else str(state)
-
-
-def _row_at(mdp: TabularMDP, transition: int) -> int:
-    return int(np.searchsorted(mdp.row_ptr, transition, side="right")) - 1
-
-
-def _row_indices(mdp: TabularMDP, row: int) -> list[int]:
-    block = int(np.searchsorted(mdp.choice_ptr, row, side="right")) - 1
-    stage, state = divmod(block, mdp.n_states)
-    lead = [stage] if mdp.n_stages > 1 else []
-    return [*lead, state, int(mdp.action[row])]
-
-
-def _row_place(mdp: TabularMDP, row: int, label: str = "P") -> str:
-    return f"{label}[{', '.join(map(str, _row_indices(mdp, row)))}]"
-
-
-def _transition_place(mdp: TabularMDP, k: int, label: str) -> str:
-    indices = [*_row_indices(mdp, _row_at(mdp, k)), int(mdp.next_state[k])]
-    return f"{label}[{', '.join(map(str, indices))}]"
