@@ -177,7 +177,8 @@ def test_plain_models_are_written_as_prism_would_print_them(tmp_path):
     io.write(mdp, tmp_path / "m.tra")
     files = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert files == {
-        "m.tra": "2 4 5\n0 0 0 0.5 go\n0 0 1 0.5 go\n0 1 1 1.0 stop\n1 0 1 1.0 go\n1 1 0 1.0 stop\n",
+        "m.tra": "2 4 5\n0 0 0 0.5 go\n0 0 1 0.5 go\n0 1 1 1.0 stop\n"
+        "1 0 1 1.0 go\n1 1 0 1.0 stop\n",
         "m.trew": "2 4 3\n0 0 0 1.0\n0 0 1 1.0\n1 1 0 2.5\n",
         "m.lab": '0="init" 1="deadlock"\n0: 0\n',
         "m.sta": "(name)\n0:(x=0)\n1:(x=1)\n",

@@ -1,0 +1,117 @@
+"""UMB files as the umbi package and other tools write them."""
+
+import numpy as np
+import pytest
+from io_models import example_mdp
+
+from mdptheory import TabularMDP, io
+from mdptheory.errors import InvalidFileError, InvalidModelError
+
+umbi_ats = pytest.importorskip("umbi.ats")
+grid = pytest.importorskip("umbi.ats.examples.grid")
+walk = pytest.importorskip("umbi.ats.examples.random_walk")
+
+
+def chain_of_two(**changes):
+    """A system of two states as umbi's own builder makes it."""
+    ats = umbi_ats.ExplicitAts()
+    ats.num_players = 1
+    for _ in range(2):
+        ats.add_state()
+    ats.set_initial_states(changes.get("initial", [0]))
+    for state, target in ((0, 1), (0, 0), (1, 1)):
+        ats.add_state_choice(state).add_branch(target, prob=changes.get("prob", 1.0))
+    if "actions" in changes:
+        ats.num_choice_actions = max(changes["actions"]) + 1
+        for choice, action in zip(ats.choices, changes["actions"], strict=True):
+            choice.action = action
+        ats.choice_action_to_name = changes.get("names")
+    for name in changes.get("rewards", ()):
+        ats.add_reward_annotation(name).set_state_values([1.5, 0.25])
+    return ats
+
+
+def through_umbi(tmp_path, ats):
+    umbi_ats.write(ats, tmp_path / "m.umb")
+    return io.read(tmp_path / "m.umb", gamma=0.9)
+
+
+def test_rational_probabilities_names_and_choice_rewards(tmp_path):
+    mdp = through_umbi(tmp_path, grid.grid_ats("..g\n.x.\ni.."))
+    assert mdp.n_states == 8
+    assert mdp.action_names == ("up", "down", "left", "right")
+    assert mdp.reward.tolist() == [1.0] * mdp.n_rows
+    assert sorted(set(mdp.prob.tolist())) == [0.1, 0.9, 1.0]
+    assert np.flatnonzero(mdp.initial).tolist() == [0]
+    assert mdp.initial[0] == 1.0
+
+
+def test_state_rewards_are_added_to_every_choice(tmp_path):
+    mdp = through_umbi(tmp_path, chain_of_two(rewards=["steps"]))
+    assert mdp.reward.tolist() == [1.5, 1.5, 0.25]
+    assert mdp.transition_reward is None
+    assert mdp.action.tolist() == [0, 1, 0]
+    assert mdp.action_names is None
+
+
+def test_repeated_actions_are_told_apart(tmp_path):
+    mdp = through_umbi(tmp_path, chain_of_two(actions=[0, 0, 1], names=["go", "stay"]))
+    assert mdp.action_names == ("go", "go#2", "stay")
+    assert mdp.action.tolist() == [0, 1, 2]
+
+
+def test_missing_rewards_are_zero_and_several_initial_states_no_distribution(tmp_path):
+    mdp = through_umbi(tmp_path, chain_of_two(initial=[0, 1]))
+    assert not mdp.reward.any()
+    assert mdp.initial is None
+
+
+def test_what_is_no_mdp_is_refused(tmp_path):
+    with pytest.raises(InvalidFileError, match=r"3 observations; expected a Markov decision"):
+        through_umbi(tmp_path, walk.random_walk_ats(4))
+    interval = pytest.importorskip("umbi.datatypes").Interval(0.5, 1.0)
+    with pytest.raises(InvalidFileError, match=r"branch-to-probability holds .*; expected numbers"):
+        through_umbi(tmp_path, chain_of_two(prob=interval))
+    with pytest.raises(InvalidFileError, match=r"P\[0, 0\] sums to 0.5"):
+        through_umbi(tmp_path, chain_of_two(prob=0.5))
+
+
+def test_one_reward_structure_is_expected(tmp_path):
+    umb = pytest.importorskip("umbi.umb")
+    io.write(example_mdp(), tmp_path / "m.umb")
+    model = umb.read(tmp_path / "m.umb")
+    model.index.annotations["rewards"]["other"] = model.index.annotations["rewards"]["reward"]
+    model.annotations["rewards"]["other"] = model.annotations["rewards"]["reward"]
+    umb.write(model, tmp_path / "m.umb")
+    with pytest.raises(InvalidFileError, match=r"several reward structures \(reward, other\)"):
+        io.read(tmp_path / "m.umb", gamma=0.9)
+
+
+def test_umbi_itself_reads_what_is_written(tmp_path):
+    """The package's own checks hold, and the numbers are the model's."""
+    mdp = example_mdp()
+    io.write(mdp, tmp_path / "m.umb")
+    model = pytest.importorskip("umbi.umb").read(tmp_path / "m.umb", strict=True)
+    model.validate()
+    system = model.index.transition_system
+    assert (system.num_states, system.num_choices, system.num_branches) == (3, 4, 6)
+    assert model.branch_to_probability == mdp.prob.tolist()
+    assert model.choice_action_to_string == ["go", "stay put", "jump"]
+    assert model.annotations["rewards"]["reward"]["branches"] == mdp.transition_reward.tolist()
+
+
+@pytest.mark.parametrize("kind", ["state_names", "action_names"])
+def test_a_single_empty_name_cannot_be_written(tmp_path, kind):
+    mdp = TabularMDP.from_dense([[[1.0]]], [[0.0]], 0.9, **{kind: [""]})
+    with pytest.raises(InvalidModelError, match=rf"{kind}\[0\] is ''; .umb files need a name"):
+        io.write(mdp, tmp_path / "m.umb")
+    for suffix in ("npz", "csv", "tra"):
+        io.write(mdp, tmp_path / f"m.{suffix}")
+        assert getattr(io.read(tmp_path / f"m.{suffix}", gamma=0.9), kind) == ("",)
+
+
+def test_reading_prints_nothing(tmp_path, capfd):
+    mdp = TabularMDP.from_dense([[[1.0]]], [[0.0]], 0.9)
+    io.write(mdp, tmp_path / "m.umb")
+    io.read(tmp_path / "m.umb", gamma=0.9)
+    assert capfd.readouterr() == ("", "")
