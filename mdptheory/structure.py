@@ -114,7 +114,7 @@ def analyse(mdp: TabularMDP, *, diameter_states: int = DIAMETER_STATES) -> Struc
         closed=closed,
         end_component=end_component,
         n_end_components=n_end,
-        absorbing=absorbing_states(mdp) if mdp.n_stages == 1 else _stays(mdp, edges),
+        absorbing=absorbing_states(mdp),
         unreachable=None if mdp.initial is None else ~_reached(adjacency, mdp.initial > 0),
         diameter=_diameter(adjacency) if small and n_components == 1 else None,
     )
@@ -271,13 +271,6 @@ def _end_components(mdp: TabularMDP, edges: _Edges) -> tuple[IntArray, int]:
     end_component = np.full(mdp.n_states, -1, dtype=np.int64)
     end_component[inside] = renamed
     return end_component, len(numbers)
-
-
-def _stays(mdp: TabularMDP, edges: _Edges) -> BoolArray:
-    stays = np.ones(mdp.n_states, dtype=bool)
-    stays[edges.tail[edges.tail != edges.head]] = False
-    stays[mdp.row_state()[mdp.reward != 0]] = False
-    return stays
 
 
 def _reached(adjacency: Any, start: BoolArray) -> BoolArray:

@@ -165,7 +165,18 @@ def _check_absorbing(mdp: "TabularMDP") -> None:
 
 
 def absorbing_states(mdp: "TabularMDP") -> npt.NDArray[np.bool_]:
-    """Return which states stay put with reward 0 under every action, shape (n_states,)."""
+    """Return which states stay put with reward 0 under every action.
+
+    Parameters
+    ----------
+    mdp : TabularMDP
+        The model; with stage-dependent data a state must stay put at every stage.
+
+    Returns
+    -------
+    array of bool of shape (n_states,)
+        True for absorbing states.
+    """
     stays = np.diff(mdp.row_ptr) == 1
     stays &= mdp.next_state[mdp.row_ptr[:-1]] == mdp.row_state()
     stays &= mdp.reward == 0

@@ -59,6 +59,11 @@ class TabularMDP:
     validate : bool
         False skips the checks, for rows that were checked before.
 
+    Attributes
+    ----------
+    row_error : float
+        Largest distance of a row's sum from 1, which error bounds account for.
+
     Raises
     ------
     InvalidModelError
@@ -173,6 +178,11 @@ class TabularMDP:
         -------
         TabularMDP
             The validated model.
+
+        Raises
+        ------
+        InvalidModelError
+            If the model breaks a rule, or ``states`` and ``actions`` do not go with ``P``.
         """
         if isinstance(P, list | tuple):
             if states is not None or actions is not None:

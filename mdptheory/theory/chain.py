@@ -171,7 +171,18 @@ class Twin:
 
 
 def same(case: Any) -> Any:
-    """Return the case itself: the ``run`` of a theorem that is about no algorithm."""
+    """Return the case itself: the ``run`` of a theorem that is about no algorithm.
+
+    Parameters
+    ----------
+    case : object
+        Any case.
+
+    Returns
+    -------
+    object
+        The same one.
+    """
     return case
 
 

@@ -185,6 +185,11 @@ def load_case(path: str | os.PathLike[str]) -> SavedCase:
     path : path-like
         The file.
 
+    Returns
+    -------
+    SavedCase
+        The case, and what is known about it.
+
     Raises
     ------
     InvalidFileError

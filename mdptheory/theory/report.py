@@ -312,6 +312,11 @@ class ChainReport:
         text : str
             JSON text.
 
+        Returns
+        -------
+        ChainReport
+            Equal to the one that was written.
+
         Raises
         ------
         InvalidFileError

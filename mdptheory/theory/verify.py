@@ -66,6 +66,11 @@ def draw_case(chain: Chain, seed: int, index: int) -> Any:
         The chain, or ``chain.broken(twin)``.
     seed, index : int
         As in the report.
+
+    Returns
+    -------
+    object
+        The case, the same at every call.
     """
     return chain.sample(case_rng(chain.id, seed, index))
 
@@ -246,6 +251,11 @@ def verify_chains(
     tuple of ChainReport
         In the order given; the sum of their ``false_alarm`` is the probability, at most, that a
         run in which every claim is true refutes one of them.
+
+    Raises
+    ------
+    InvalidModelError
+        If two chains have the same id.
     """
     listed = tuple(chains)
     ids = [chain.id for chain in listed]
