@@ -119,7 +119,7 @@ class Worker:
 
     def limits(self, threads: int, rounds: int) -> dict[str, Any]:
         """Time one of our Bellman sweeps beside the machine's limits."""
-        from mdptheory.operators import Backup
+        from mdptheory.operators.backup import Backup
 
         sweeper = Backup(contenders.load_ours(self.problem), threads=threads)
         v = np.random.default_rng(0).random(self.problem.n_states)
