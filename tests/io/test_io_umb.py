@@ -1,6 +1,7 @@
 """UMB files as the umbi package and other tools write them."""
 
-import numpy as np
+from fractions import Fraction
+
 import pytest
 from io_models import example_mdp
 
@@ -8,8 +9,6 @@ from mdptheory import TabularMDP, io
 from mdptheory.errors import InvalidFileError, InvalidModelError
 
 umbi_ats = pytest.importorskip("umbi.ats")
-grid = pytest.importorskip("umbi.ats.examples.grid")
-walk = pytest.importorskip("umbi.ats.examples.random_walk")
 
 
 def chain_of_two(**changes):
@@ -36,14 +35,14 @@ def through_umbi(tmp_path, ats):
     return io.read(tmp_path / "m.umb", gamma=0.9)
 
 
-def test_rational_probabilities_names_and_choice_rewards(tmp_path):
-    mdp = through_umbi(tmp_path, grid.grid_ats("..g\n.x.\ni.."))
-    assert mdp.n_states == 8
-    assert mdp.action_names == ("up", "down", "left", "right")
-    assert mdp.reward.tolist() == [1.0] * mdp.n_rows
-    assert sorted(set(mdp.prob.tolist())) == [0.1, 0.9, 1.0]
-    assert np.flatnonzero(mdp.initial).tolist() == [0]
-    assert mdp.initial[0] == 1.0
+def test_rational_probabilities_become_the_nearest_floats(tmp_path):
+    ats = chain_of_two(prob=Fraction(1), names=["go", "stay"], actions=[0, 1, 1])
+    ats.get_state_choices(0)[0].branches[0].prob = Fraction(2, 3)
+    ats.get_state_choices(0)[0].add_branch(0, prob=Fraction(1, 3))
+    mdp = through_umbi(tmp_path, ats)
+    assert mdp.prob.tolist() == [1 / 3, 2 / 3, 1.0, 1.0]
+    assert mdp.action_names == ("go", "stay")
+    assert mdp.initial.tolist() == [1.0, 0.0]
 
 
 def test_state_rewards_are_added_to_every_choice(tmp_path):
@@ -67,8 +66,10 @@ def test_missing_rewards_are_zero_and_several_initial_states_no_distribution(tmp
 
 
 def test_what_is_no_mdp_is_refused(tmp_path):
+    observed = chain_of_two()
+    observed.add_observation_annotation(3).set_state_values([0, 2])
     with pytest.raises(InvalidFileError, match=r"3 observations; expected a Markov decision"):
-        through_umbi(tmp_path, walk.random_walk_ats(4))
+        through_umbi(tmp_path, observed)
     interval = pytest.importorskip("umbi.datatypes").Interval(0.5, 1.0)
     with pytest.raises(InvalidFileError, match=r"branch-to-probability holds .*; expected numbers"):
         through_umbi(tmp_path, chain_of_two(prob=interval))
