@@ -163,7 +163,8 @@ def _random_path(rng: np.random.Generator, inner: int, *, leaky: bool) -> Tabula
             weights = rng.integers(0, 3, inner + 1)
             weights[-1] = 1 if leaky or a == 0 else 0
             weights[rng.integers(inner)] += 1
-            arms.append((weights.tolist(), -float(rng.integers(0, 5) * rng.integers(0, 2)) / 4))
+            cost = int(rng.integers(0, 5) * rng.integers(0, 2))
+            arms.append((weights.tolist(), 0.0 - cost / 4))
         table.append(arms)
     return build([*table, [([0] * inner + [1], 0.0)]], TotalReward())
 

@@ -31,7 +31,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 def verify(
     ids: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ID]...", help="Chains, or prefixes of ids; all if absent."),
+        typer.Argument(metavar="ID", help="Chains, or prefixes of ids; all if absent."),
     ] = None,
     trials: Annotated[int, typer.Option(min=1, help="Cases per chain.")] = 300,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the cases.")] = 0,
