@@ -1,9 +1,10 @@
 """Sweeps of the Bellman operators over state-action rows.
 
-Index arrays are unsigned (`uint32` columns, `uint64` pointers): a signed index costs a wrap-around
-test at each load, which halves the speed. Every kernel releases the GIL and works on a range of
-states, so that Python threads can share a sweep; nothing is reduced across states except minima and
-maxima, so results do not depend on the number of threads.
+A row set covers consecutive states from ``first`` on: state ``first + i`` owns the rows
+``choice_ptr[i]:choice_ptr[i + 1]``. Index arrays are unsigned (`uint32` columns, `uint64`
+pointers): a signed index costs a wrap-around test at each load, which halves the speed. Kernels
+release the GIL, so that Python threads can share a sweep; across states they reduce minima and
+maxima only, so results do not depend on the number of threads.
 """
 
 import numpy as np
@@ -13,23 +14,44 @@ ONE = np.uint64(1)
 
 
 @njit(cache=True, nogil=True)
-def greedy_sweep(
-    first, last, choice_ptr, rows, row_ptr, next_state, prob, reward, gamma, v, q, out, best
-):
-    """Apply ``out[s] = max_a r + gamma P v`` to states ``first..last`` over the listed rows.
+def dense_mean(start, prob, v):
+    """Return ``P v`` of a row that stores every state; eight partial sums let it vectorise."""
+    p = prob[start : start + np.uint64(v.size)]
+    a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = 0.0
+    head = v.size - v.size % 8
+    for k in range(0, head, 8):
+        a0 += p[k] * v[k]
+        a1 += p[k + 1] * v[k + 1]
+        a2 += p[k + 2] * v[k + 2]
+        a3 += p[k + 3] * v[k + 3]
+        a4 += p[k + 4] * v[k + 4]
+        a5 += p[k + 5] * v[k + 5]
+        a6 += p[k + 6] * v[k + 6]
+        a7 += p[k + 7] * v[k + 7]
+    total = ((a0 + a1) + (a2 + a3)) + ((a4 + a5) + (a6 + a7))
+    for k in range(head, v.size):
+        total += p[k] * v[k]
+    return total
 
-    Writes each listed row's value into ``q`` and the first maximising row into ``best``; returns
-    the smallest and the largest ``out - v``.
+
+@njit(cache=True, nogil=True)
+def greedy_sweep(first, choice_ptr, row_ptr, next_state, prob, reward, gamma, v, q, out, best):
+    """Write ``out[s] = max_a r + gamma P v``, each row's value and the first maximising row.
+
+    Returns the smallest and the largest ``out - v``.
     """
     low, high = np.inf, -np.inf
-    for s in range(first, last):
+    for i in range(choice_ptr.size - 1):
+        s = first + i
         top = -np.inf
-        arg = rows[choice_ptr[s]]
-        for j in range(choice_ptr[s], choice_ptr[s + 1]):
-            row = rows[j]
+        arg = choice_ptr[i]
+        start = row_ptr[arg]
+        for row in range(choice_ptr[i], choice_ptr[i + 1]):
+            stop = row_ptr[row + ONE]
             mean = 0.0
-            for k in range(row_ptr[row], row_ptr[row + ONE]):
+            for k in range(start, stop):
                 mean += prob[k] * v[next_state[k]]
+            start = stop
             value = reward[row] + gamma * mean
             q[row] = value
             if value > top:
@@ -43,19 +65,16 @@ def greedy_sweep(
 
 @njit(cache=True, nogil=True)
 def greedy_sweep_dense(
-    first, last, choice_ptr, rows, row_ptr, next_state, prob, reward, gamma, v, q, out, best
+    first, choice_ptr, row_ptr, next_state, prob, reward, gamma, v, q, out, best
 ):
-    """Do the same when every row stores every state: eight partial sums let the loop vectorise."""
+    """Do the same when every row stores every state."""
     low, high = np.inf, -np.inf
-    n = v.size
-    head = n - n % 8
-    for s in range(first, last):
+    for i in range(choice_ptr.size - 1):
+        s = first + i
         top = -np.inf
-        arg = rows[choice_ptr[s]]
-        for j in range(choice_ptr[s], choice_ptr[s + 1]):
-            row = rows[j]
-            p = prob[row_ptr[row] : row_ptr[row + ONE]]
-            value = reward[row] + gamma * dense_dot(p, v, n, head)
+        arg = choice_ptr[i]
+        for row in range(choice_ptr[i], choice_ptr[i + 1]):
+            value = reward[row] + gamma * dense_mean(row_ptr[row], prob, v)
             q[row] = value
             if value > top:
                 top, arg = value, row
@@ -67,36 +86,17 @@ def greedy_sweep_dense(
 
 
 @njit(cache=True, nogil=True)
-def dense_dot(p, v, n, head):
-    """Dot product with eight fixed partial sums (the same bits on every machine width)."""
-    a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = 0.0
-    for k in range(0, head, 8):
-        a0 += p[k] * v[k]
-        a1 += p[k + 1] * v[k + 1]
-        a2 += p[k + 2] * v[k + 2]
-        a3 += p[k + 3] * v[k + 3]
-        a4 += p[k + 4] * v[k + 4]
-        a5 += p[k + 5] * v[k + 5]
-        a6 += p[k + 6] * v[k + 6]
-        a7 += p[k + 7] * v[k + 7]
-    total = ((a0 + a1) + (a2 + a3)) + ((a4 + a5) + (a6 + a7))
-    for k in range(head, n):
-        total += p[k] * v[k]
-    return total
-
-
-@njit(cache=True, nogil=True)
-def best_reward(choice_ptr, rows, reward, q, out, best):
-    """Greedy sweep for ``v = 0``: no transition is read."""
+def best_reward(first, choice_ptr, reward, shift, q, out, best):
+    """Do the greedy sweep of a constant ``v``, with ``gamma v = shift``: no transition is read."""
     low, high = np.inf, -np.inf
-    for s in range(out.size):
+    for i in range(choice_ptr.size - 1):
+        s = first + i
         top = -np.inf
-        arg = rows[choice_ptr[s]]
-        for j in range(choice_ptr[s], choice_ptr[s + 1]):
-            row = rows[j]
-            q[row] = reward[row]
-            if reward[row] > top:
-                top, arg = reward[row], row
+        arg = choice_ptr[i]
+        for row in range(choice_ptr[i], choice_ptr[i + 1]):
+            q[row] = reward[row] + shift
+            if q[row] > top:
+                top, arg = q[row], row
         out[s] = top
         best[s] = arg
         low, high = min(low, top), max(high, top)
@@ -104,44 +104,70 @@ def best_reward(choice_ptr, rows, reward, q, out, best):
 
 
 @njit(cache=True, nogil=True)
-def keep_rows(choice_ptr, rows, q, top, threshold, kept_ptr, kept):
-    """List the rows whose value is within ``threshold`` of their state's best; return how many."""
-    count = 0
-    kept_ptr[0] = 0
-    for s in range(top.size):
-        for j in range(choice_ptr[s], choice_ptr[s + 1]):
-            row = rows[j]
-            if q[row] >= top[s] - threshold:
-                kept[count] = row
-                count += 1
-        kept_ptr[s + 1] = count
-    return count
+def pack_rows(
+    first, choice_ptr, row_ptr, next_state, prob, reward, origin, q, out, threshold, best,
+    k_choice, k_row, k_next, k_prob, k_reward, k_origin,
+):  # fmt: skip
+    """Copy the rows within ``threshold`` of their state's best into a row set of their own.
+
+    ``best`` is renumbered to the copy; returns how many rows and transitions were kept.
+    """
+    rows = np.uint64(0)
+    size = np.uint64(0)
+    k_choice[0] = rows
+    k_row[0] = size
+    for i in range(choice_ptr.size - 1):
+        s = first + i
+        arg = best[s]
+        limit = out[s] - threshold
+        for row in range(choice_ptr[i], choice_ptr[i + 1]):
+            if q[row] < limit and row != arg:
+                continue
+            for k in range(row_ptr[row], row_ptr[row + ONE]):
+                k_next[size] = next_state[k]
+                k_prob[size] = prob[k]
+                size += ONE
+            k_reward[rows] = reward[row]
+            k_origin[rows] = origin[row]
+            if row == arg:
+                best[s] = rows
+            rows += ONE
+            k_row[rows] = size
+        k_choice[i + 1] = rows
+    return rows, size
 
 
 @njit(cache=True, nogil=True)
-def copy_rows(chosen, row_ptr, next_state, prob, reward, out_ptr, out_next, out_prob, out_reward):
-    """Copy one row a state into a compact CSR, which evaluation sweeps stream in order."""
+def copy_rows(
+    first, chosen, row_ptr, next_state, prob, reward, out_ptr, out_next, out_prob, out_reward
+):
+    """Copy one chosen row a state into a compact CSR, which evaluation sweeps stream in order."""
     k = np.uint64(0)
     out_ptr[0] = k
-    for s in range(chosen.size):
-        row = chosen[s]
+    for i in range(out_reward.size):
+        row = chosen[first + i]
         for j in range(row_ptr[row], row_ptr[row + ONE]):
             out_next[k] = next_state[j]
             out_prob[k] = prob[j]
             k += ONE
-        out_ptr[s + 1] = k
-        out_reward[s] = reward[row]
+        out_ptr[i + 1] = k
+        out_reward[i] = reward[row]
+    return k
 
 
 @njit(cache=True, nogil=True)
-def policy_sweep(first, last, ptr, next_state, prob, reward, gamma, v, out):
-    """Apply one policy's ``out = r + gamma P v`` to states ``first..last``; return the extremes."""
+def policy_sweep(first, ptr, next_state, prob, reward, gamma, v, out):
+    """Write one policy's ``out = r + gamma P v``; return the extremes of ``out - v``."""
     low, high = np.inf, -np.inf
-    for s in range(first, last):
+    start = ptr[0]
+    for i in range(reward.size):
+        stop = ptr[i + 1]
         mean = 0.0
-        for k in range(ptr[s], ptr[s + 1]):
+        for k in range(start, stop):
             mean += prob[k] * v[next_state[k]]
-        value = reward[s] + gamma * mean
+        start = stop
+        value = reward[i] + gamma * mean
+        s = first + i
         out[s] = value
         step = value - v[s]
         low, high = min(low, step), max(high, step)
@@ -149,13 +175,12 @@ def policy_sweep(first, last, ptr, next_state, prob, reward, gamma, v, out):
 
 
 @njit(cache=True, nogil=True)
-def policy_sweep_dense(first, last, ptr, next_state, prob, reward, gamma, v, out):
+def policy_sweep_dense(first, ptr, next_state, prob, reward, gamma, v, out):
     """Do the same when every row stores every state."""
     low, high = np.inf, -np.inf
-    n = v.size
-    head = n - n % 8
-    for s in range(first, last):
-        value = reward[s] + gamma * dense_dot(prob[ptr[s] : ptr[s + 1]], v, n, head)
+    for i in range(reward.size):
+        value = reward[i] + gamma * dense_mean(ptr[i], prob, v)
+        s = first + i
         out[s] = value
         step = value - v[s]
         low, high = min(low, step), max(high, step)
@@ -163,25 +188,19 @@ def policy_sweep_dense(first, last, ptr, next_state, prob, reward, gamma, v, out
 
 
 @njit(cache=True, nogil=True)
-def gauss_seidel_sweep(order, ptr, next_state, prob, reward, gamma, v):
-    """Update one policy's values in place, state by state in the given order."""
-    for i in range(order.size):
-        s = order[i]
-        mean = 0.0
-        for k in range(ptr[s], ptr[s + ONE]):
-            mean += prob[k] * v[next_state[k]]
-        v[s] = reward[s] + gamma * mean
+def policy_sweeps(ptr, next_state, prob, reward, gamma, v, other, goal, limit):
+    """Sweep until the span of the step is at most ``goal``; the result is left in ``v``.
 
-
-@njit(cache=True, nogil=True)
-def gauss_seidel_from_zero(ptr, next_state, prob, gamma, b, x):
-    """Run one in-place sweep on ``(I - gamma P) x = b`` from ``x = 0``: a triangular solve."""
-    for s in range(b.size):
-        mean = 0.0
-        own = 0.0
-        for k in range(ptr[s], ptr[s + 1]):
-            if next_state[k] == s:
-                own += prob[k]
-            else:
-                mean += prob[k] * x[next_state[k]]
-        x[s] = (b[s] + gamma * mean) / (1.0 - gamma * own)
+    Returns the number of sweeps and the extremes of the last step.
+    """
+    low, high = 0.0, 0.0
+    for count in range(1, limit + 1):
+        if count % 2:
+            low, high = policy_sweep(0, ptr, next_state, prob, reward, gamma, v, other)
+        else:
+            low, high = policy_sweep(0, ptr, next_state, prob, reward, gamma, other, v)
+        if high - low <= goal or count == limit:
+            break
+    if count % 2:
+        v[:] = other
+    return count, low, high

@@ -1,6 +1,7 @@
 """What the discounted planners share: greedy sweeps, certified bounds, action elimination."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -24,15 +25,21 @@ from mdptheory.models import (
     TabularMDP,
     TotalReward,
 )
-from mdptheory.operators import Backup
+from mdptheory.operators.backup import Backup
 
 UNIT = np.finfo(np.float64).eps / 2  # relative error of one rounded operation
 
 Evaluator: TypeAlias = Callable[[Backup, FloatArray, float, float], FloatArray]
-"""``evaluate(backup, v, span, target)`` improves ``v`` towards the value of ``backup.best``.
+"""``evaluate(backup, v, span, target)`` improves ``v`` towards the value of the best rows.
 
 ``span`` is the span of the last greedy step and ``target`` the span at which the whole solve ends.
 It may write into ``v`` and returns the array that holds the result.
+"""
+
+Narrowing: TypeAlias = Callable[[float, float, float], float]
+"""``narrowing(gamma, before, span)``: rows further than this below the best are left out.
+
+``before`` and ``span`` are the spans of the last two greedy steps.
 """
 
 
@@ -53,10 +60,10 @@ def check_options(tol: float, max_iter: int) -> None:
     check_count("max_iter", max_iter)
 
 
-def starting_value(mdp: TabularMDP, v0: npt.ArrayLike | None) -> FloatArray:
-    """Return a fresh copy of ``v0``, or zeros."""
+def starting_value(mdp: TabularMDP, v0: npt.ArrayLike | None, constant: float | None) -> FloatArray:
+    """Return a fresh copy of ``v0``, or the constant."""
     if v0 is None:
-        return np.zeros(mdp.n_states)
+        return np.full(mdp.n_states, constant)
     v = np.array(as_float_array("v0", v0))
     check_shape("v0", v, (mdp.n_states,))
     check_finite("v0", v)
@@ -89,76 +96,126 @@ def plan(
     tol: float,
     max_iter: int,
     v0: npt.ArrayLike | None = None,
+    narrowing: Narrowing | None = None,
 ) -> Solution:
-    """Alternate greedy sweeps over the actions that may be optimal with policy evaluation.
+    """Alternate greedy sweeps with policy evaluation until the enclosure is narrow enough.
 
-    After a greedy sweep ``d = T v - v`` gives MacQueen's bounds ``T v + g/(1-g) min d <= v* <=
-    T v + g/(1-g) max d``. Actions whose value falls short by more than ``g/(1-g) span(d)`` are
-    proved suboptimal and skipped; the last sweep lists every action again, so that ``q`` is whole.
+    After a greedy sweep over all rows ``d = T v - v`` gives MacQueen's bounds ``T v + g/(1-g) min d
+    <= v* <= T v + g/(1-g) max d``. Between such sweeps ``narrowing`` may leave rows out; the
+    solve ends only with a sweep over all of them, so that nothing rests on what was left out.
     """
     check_options(tol, max_iter)
-    discount = mdp.gamma / (1.0 - mdp.gamma)
-    backup = Backup(mdp)
-    v, top = starting_value(mdp, v0), np.empty(mdp.n_states)
-    scale = reward_scale(mdp)
-    per_reward, per_value = row_rounding(mdp)
-    last = {"low": 0.0, "high": 0.0, "pad": 0.0}
+    with Backup(mdp) as backup:
+        planner = _Planner(mdp, backup, evaluate, narrowing, tol, v0)
+        convergence = iterate(planner.advance, tol=tol, max_iter=max_iter)
+        return planner.conclude(convergence)
 
-    def pad_for(low: float, high: float) -> float:
-        reach = max(abs(float(top.max())), abs(float(top.min())))
-        reach += max(abs(low), abs(high)) * (1.0 + discount)
-        return (per_reward * scale + per_value * reach) / (1.0 - mdp.gamma)
 
-    def advance(i: int) -> Step:
-        nonlocal v, top
+class _Planner:
+    """The state of one solve, advanced by `iterate`."""
+
+    def __init__(
+        self,
+        mdp: TabularMDP,
+        backup: Backup,
+        evaluate: Evaluator | None,
+        narrowing: Narrowing | None,
+        tol: float,
+        v0: npt.ArrayLike | None,
+    ) -> None:
+        self.mdp, self.backup, self.tol = mdp, backup, tol
+        self.evaluate, self.narrowing = evaluate, narrowing
+        self.discount = mdp.gamma / (1.0 - mdp.gamma)
+        self.scale = reward_scale(mdp)
+        self.per_reward, self.per_value = row_rounding(mdp)
+        # from a constant below v*, values only rise: good news travels along the policy
+        self.constant = float(mdp.reward.min()) / (1.0 - mdp.gamma) if v0 is None else None
+        self.v = starting_value(mdp, v0, self.constant)
+        self.top = np.empty(mdp.n_states)
+        self.low = self.high = self.pad = 0.0
+        self.certified = np.inf  # half-width of the last enclosure over all rows
+        self.narrowed = np.inf  # threshold at which rows were last left out
+
+    def advance(self, i: int) -> Step:
+        """Evaluate the current policy, then apply the Bellman operator once."""
         if i > 0:
-            v, top = top, v
-            if evaluate is not None:
-                span = last["high"] - last["low"]
-                target = 2.0 * max(tol - last["pad"], last["pad"]) / max(discount, 1e-300)
-                v = evaluate(backup, v, span, target)
-        low, high = sweep(i == 0 and v0 is None)
-        pad = pad_for(low, high)
-        if backup.reduced and discount * (high - low) / 2 <= max(tol - pad, pad):
-            backup.restore()
-            top += discount * (low + high) / 2
-            v, top = top, v
-            low, high = sweep(False)
-            pad = pad_for(low, high)
-        elif mdp.n_actions > 1:
-            # twice the rounding of a row on either side keeps the comparison safe
-            backup.eliminate(top, discount * (high - low) + 4.0 * pad * (1.0 - mdp.gamma))
-        last.update(low=low, high=high, pad=pad)
-        return Step(low, high, discount * (high - low) / 2, pad, backup.work)
+            self.v, self.top = self.top, self.v
+            if self.evaluate is not None:
+                self.v = self.evaluate(self.backup, self.v, self.high - self.low, self.target)
+        before = self.high - self.low
+        self.sweep(constant=self.constant if i == 0 else None)
+        if self.backup.reduced and self.gap <= self.goal:
+            self.finish()
+        elif self.narrowing is not None and self.mdp.n_rows > self.mdp.n_states:
+            self.narrow(before)
+        if not self.backup.reduced:
+            self.certified = self.gap
+        return Step(self.low, self.high, self.certified, self.pad, self.backup.work)
 
-    def sweep(zero: bool) -> tuple[float, float]:
-        return backup.best_reward(top) if zero else backup.greedy(v, top)
+    @property
+    def gap(self) -> float:
+        """Half the width of MacQueen's enclosure over the current rows, before rounding."""
+        return self.discount * (self.high - self.low) / 2
 
-    convergence = iterate(advance, tol=tol, max_iter=max_iter)
-    return conclude(mdp, backup, top, discount, last, convergence)
+    @property
+    def goal(self) -> float:
+        """What the gap has to come down to."""
+        return max(self.tol - self.pad, self.pad)
 
+    @property
+    def target(self) -> float:
+        """The span of a greedy step at which the solve ends."""
+        return 2.0 * self.goal / max(self.discount, 1e-300)
 
-def conclude(
-    mdp: TabularMDP,
-    backup: Backup,
-    top: FloatArray,
-    discount: float,
-    last: dict[str, float],
-    convergence: Convergence,
-) -> Solution:
-    """Assemble the solution and its certificate from the last greedy sweep."""
-    low, high, pad = discount * last["low"], discount * last["high"], last["pad"]
-    middle = (low + high) / 2
-    policy = backup.policy()
-    certificate = BoundsCertificate(
-        objective=mdp.objective, lower=top + (low - pad), upper=top + (high + pad), policy=policy
-    )
-    return Solution(
-        v=top + middle,
-        q=mdp.table(backup.q + middle),
-        policy=policy,
-        convergence=convergence,
-        certificate=certificate,
-        state_names=mdp.state_names,
-        action_names=mdp.action_names,
-    )
+    def sweep(self, constant: float | None = None) -> None:
+        """Apply the operator over the current rows; bound what rounding may have done."""
+        if constant is None:
+            self.low, self.high = self.backup.greedy(self.v, self.top)
+        else:
+            self.low, self.high = self.backup.best_reward(constant, self.top)
+        reach = max(float(self.top.max()), -float(self.top.min()))
+        reach += max(abs(self.low), abs(self.high)) * (1.0 + self.discount)
+        error = self.per_reward * self.scale + self.per_value * reach
+        self.pad = error / (1.0 - self.mdp.gamma)
+
+    def narrow(self, before: float) -> None:
+        """Leave rows out, if enough of them promise to go to pay for the copy."""
+        assert self.narrowing is not None
+        threshold = self.narrowing(self.mdp.gamma, before, self.high - self.low)
+        threshold += 4.0 * self.pad * (1.0 - self.mdp.gamma)
+        if threshold < 0.5 * min(self.narrowed, self.scale):
+            self.backup.keep(self.top, threshold)
+            self.narrowed = threshold
+
+    def finish(self) -> None:
+        """Sweep over all rows from where the narrowed iteration ended."""
+        self.backup.restore()
+        self.narrowed = np.inf
+        self.top += self.discount * (self.low + self.high) / 2
+        self.v, self.top = self.top, self.v
+        self.sweep()
+
+    def conclude(self, convergence: Convergence) -> Solution:
+        """Assemble the solution and its certificate from a sweep over all rows."""
+        if self.backup.reduced:  # stopped by the iteration limit
+            self.finish()
+            self.certified = self.gap
+            convergence = replace(convergence, error_bound=self.certified + self.pad)
+        low, high = self.discount * self.low, self.discount * self.high
+        middle = (low + high) / 2
+        policy = self.backup.policy()
+        certificate = BoundsCertificate(
+            objective=self.mdp.objective,
+            lower=self.top + (low - self.pad),
+            upper=self.top + (high + self.pad),
+            policy=policy,
+        )
+        return Solution(
+            v=self.top + middle,
+            q=self.mdp.table(self.backup.q + middle),
+            policy=policy,
+            convergence=convergence,
+            certificate=certificate,
+            state_names=self.mdp.state_names,
+            action_names=self.mdp.action_names,
+        )

@@ -15,7 +15,7 @@ from mdptheory.models import (
     TabularMDP,
     absorbing_states,
 )
-from mdptheory.operators import Backup
+from mdptheory.operators.backup import Backup
 from mdptheory.solvers._planning import check_options, reward_scale, row_rounding
 
 SLACK = 1.0 + 1e-9  # the absorption weight is inflated so that rounding cannot undo its inequality

@@ -1,9 +1,45 @@
 """The solver that picks the solver."""
 
+from mdptheory._typing import FloatArray
 from mdptheory.models import Discounted, FiniteHorizon, Solution, TabularMDP
+from mdptheory.operators.backup import Backup
+from mdptheory.solvers._planning import plan
 from mdptheory.solvers.backward_induction import backward_induction
-from mdptheory.solvers.modified_policy_iteration import modified_policy_iteration
+from mdptheory.solvers.modified_policy_iteration import evaluate_by_sweeps, narrow_to_promising
 from mdptheory.solvers.policy_iteration import policy_iteration
+
+MAX_STEPS = 10_000
+SLOW = 0.6  # a greedy step that leaves this part of the last one's span: values travel slowly
+KRYLOV_STEPS = 100
+KRYLOV_FORCING = 0.02
+
+
+class AdaptiveEvaluation:
+    """Evaluate by sweeps while they contract, else in place and by a Krylov method.
+
+    On well-mixing models the span of the greedy step falls fast and plain sweeps are the cheapest.
+    On chains and grids values travel one state a sweep: there, greedy updates in place (forwards
+    and backwards) carry them across the whole model at once, and BiCGSTAB with a symmetric
+    Gauss-Seidel preconditioner finds the policy's value. The switch depends on spans only, so
+    that equal runs take equal steps.
+    """
+
+    def __init__(self) -> None:
+        self.slow = False
+        self.before: float | None = None
+
+    def __call__(self, backup: Backup, v: FloatArray, span: float, target: float) -> FloatArray:
+        """Improve ``v`` towards the value of the best rows."""
+        if self.before is not None and span > max(SLOW * self.before, target):
+            self.slow = True
+        self.before = span
+        if not self.slow:
+            return evaluate_by_sweeps(backup, v, span, target)
+        backup.greedy_in_place(v, backwards=True)
+        change = backup.greedy_in_place(v, backwards=False)
+        goal = max(KRYLOV_FORCING * change, 0.2 * target)
+        backup.policy_rows(whole=True).krylov(v, goal=goal, limit=KRYLOV_STEPS)
+        return v
 
 
 def solve(mdp: TabularMDP, *, tol: float = 1e-6) -> Solution:
@@ -26,6 +62,12 @@ def solve(mdp: TabularMDP, *, tol: float = 1e-6) -> Solution:
     InvalidModelError
         If ``tol`` is not positive, or the total reward of the model is not finite.
 
+    Notes
+    -----
+    A finite horizon is solved by `backward_induction`, a total reward by `policy_iteration`, a
+    discounted reward by modified policy iteration that changes to in-place and Krylov evaluation
+    as soon as a greedy step shrinks too little.
+
     Examples
     --------
     >>> mdp = TabularMDP.from_dense([[[0.5, 0.5]], [[0.0, 1.0]]], [[1.0], [0.0]], 0.9)
@@ -35,6 +77,12 @@ def solve(mdp: TabularMDP, *, tol: float = 1e-6) -> Solution:
     """
     if isinstance(mdp.objective, FiniteHorizon):
         return backward_induction(mdp)
-    if isinstance(mdp.objective, Discounted):
-        return modified_policy_iteration(mdp, tol=tol)
-    return policy_iteration(mdp, tol=tol)
+    if not isinstance(mdp.objective, Discounted):
+        return policy_iteration(mdp, tol=tol)
+    return plan(
+        mdp,
+        AdaptiveEvaluation(),
+        tol=tol,
+        max_iter=MAX_STEPS,
+        narrowing=narrow_to_promising,
+    )

@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 
+from mdptheory._typing import IntArray
 from mdptheory.errors import InvalidModelError
 from mdptheory.models import (
     BoundsCertificate,
@@ -14,7 +15,7 @@ from mdptheory.models import (
     TabularMDP,
     Trace,
 )
-from mdptheory.operators import Backup
+from mdptheory.operators.backup import Backup
 from mdptheory.solvers._planning import reward_scale, row_rounding
 
 
@@ -68,8 +69,8 @@ def backward_induction(mdp: TabularMDP) -> Solution:
         if mdp.n_stages > 1:
             backup = Backup(mdp, stage=h)
         backup.greedy(v[h + 1], v[h])
-        states = np.repeat(np.arange(n), np.diff(backup.full_ptr))
-        q[h, states, backup.action] = backup.q
+        counts: IntArray = np.diff(backup.choice_ptr.astype(np.int64))
+        q[h, np.repeat(np.arange(n), counts), mdp.action[backup.rows]] = backup.q[backup.rows]
         policy[h] = backup.policy()
         reach = max(float(np.abs(v[h]).max()), float(np.abs(v[h + 1]).max()))
         pad[h] = growth * pad[h + 1] + per_reward * scale + per_value * (reach + pad[h + 1])

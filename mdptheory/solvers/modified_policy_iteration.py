@@ -1,11 +1,10 @@
 """Modified policy iteration with adaptive evaluation sweeps."""
 
-import numpy as np
 import numpy.typing as npt
 
 from mdptheory._typing import FloatArray
 from mdptheory.models import Solution, TabularMDP
-from mdptheory.operators import Backup
+from mdptheory.operators.backup import Backup
 from mdptheory.solvers._planning import plan, require_discounted
 
 FORCING = 0.1  # evaluate until the policy's residual span is this part of the greedy step's
@@ -14,16 +13,23 @@ MAX_SWEEPS = 200
 
 def evaluate_by_sweeps(backup: Backup, v: FloatArray, span: float, target: float) -> FloatArray:
     """Sweep with the best rows until their residual is small beside the last greedy step's."""
-    rows = backup.compact(backup.best)
+    rows = backup.policy_rows()
     goal = max(FORCING * span, 0.3 * target)
-    other = np.empty_like(v)
-    for _ in range(MAX_SWEEPS):
-        low, high = rows.sweep(v, other)
-        v, other = other, v
-        if high - low <= goal:
-            break
+    v, _, low, high = rows.sweeps(v, goal=goal, limit=MAX_SWEEPS)
     v += backup.gamma / (1.0 - backup.gamma) * (low + high) / 2
     return v
+
+
+def narrow_to_promising(gamma: float, before: float, span: float) -> float:
+    """Return the threshold within which an action may still become the best one.
+
+    A guess, checked by the sweep over all rows at the end: values are expected to move by no more
+    than a few steps of the last size, where `value_iteration` insists on a proof.
+    """
+    return min(WORKING_SET * span, gamma / (1.0 - gamma) * span)
+
+
+WORKING_SET = 4.0
 
 
 def modified_policy_iteration(
@@ -44,7 +50,7 @@ def modified_policy_iteration(
     max_iter : int
         Limit on greedy steps.
     v0 : array of shape (n_states,), optional
-        Where to start; zeros if absent.
+        Where to start; a constant below ``v*`` if absent.
 
     Returns
     -------
@@ -73,4 +79,11 @@ def modified_policy_iteration(
     array([1.818182, 0.      ])
     """
     require_discounted(mdp, "modified_policy_iteration")
-    return plan(mdp, evaluate_by_sweeps, tol=tol, max_iter=max_iter, v0=v0)
+    return plan(
+        mdp,
+        evaluate_by_sweeps,
+        tol=tol,
+        max_iter=max_iter,
+        v0=v0,
+        narrowing=narrow_to_promising,
+    )

@@ -6,6 +6,11 @@ from mdptheory.models import Solution, TabularMDP
 from mdptheory.solvers._planning import plan, require_discounted
 
 
+def eliminate(gamma: float, before: float, span: float) -> float:
+    """Return MacQueen's threshold: rows that fall short by more cannot be optimal."""
+    return gamma / (1.0 - gamma) * span
+
+
 def value_iteration(
     mdp: TabularMDP,
     *,
@@ -24,7 +29,7 @@ def value_iteration(
     max_iter : int
         Limit on sweeps.
     v0 : array of shape (n_states,), optional
-        Where to start; zeros if absent.
+        Where to start; a constant below ``v*`` if absent.
 
     Returns
     -------
@@ -55,4 +60,4 @@ def value_iteration(
     array([1.818182, 0.      ])
     """
     require_discounted(mdp, "value_iteration")
-    return plan(mdp, None, tol=tol, max_iter=max_iter, v0=v0)
+    return plan(mdp, None, tol=tol, max_iter=max_iter, v0=v0, narrowing=eliminate)
