@@ -108,7 +108,8 @@ def encode(value: Any) -> Any:
         return {"$dict": [[encode(k), encode(v)] for k, v in value.items()]}
     if is_dataclass(value) and not isinstance(value, type):
         key = _known_key(type(value))
-        return {"$type": key, **{f.name: encode(getattr(value, f.name)) for f in fields(value)}}
+        stored = [f.name for f in fields(value) if f.init]  # the others follow from these
+        return {"$type": key, **{name: encode(getattr(value, name)) for name in stored}}
     raise TypeError(f"a replay file cannot hold a {type(value).__name__}; use numbers and arrays")
 
 
