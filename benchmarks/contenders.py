@@ -164,7 +164,7 @@ def toolbox(label: str, kind: str) -> Contender:
         run.run()
         return run.V
 
-    small = 20_000
+    small = 2_000  # its checks are dense: half a minute and gigabytes at 10,000 states
     return Contender(
         f"pymdptoolbox {label}", "pymdptoolbox", load, solve,
         ladder=LADDER if kind != "PolicyIteration" else (),

@@ -58,6 +58,7 @@ class Worker:
         self.setting: float | None = None
         self.model: Any = None
         self.last: Any = None
+        self.solved = False
 
     def warm(self) -> dict[str, Any]:
         """Compile and import on a tiny problem, so that no timing sees it."""
@@ -81,7 +82,7 @@ class Worker:
 
     def refresh(self) -> None:
         """Load anew where a solved model would start from its solution."""
-        if self.contender.fresh:
+        if self.contender.fresh and self.solved:
             self.model = None
             self.model = self.contender.load(self.problem, self.setting)
 
@@ -94,6 +95,7 @@ class Worker:
         before, start = resident(), time.perf_counter()
         result = self.contender.solve(self.model, self.setting)
         seconds = time.perf_counter() - start
+        self.solved = True
         beyond = max(0, peak() - before)
         np.save(out, contenders.as_value(result), allow_pickle=False)
         self.last = result
@@ -115,6 +117,7 @@ class Worker:
             start = time.perf_counter()
             self.contender.solve(self.model, self.setting)
             seconds.append(time.perf_counter() - start)
+            self.solved = True
         return {"seconds": seconds}
 
     def limits(self, threads: int, rounds: int) -> dict[str, Any]:

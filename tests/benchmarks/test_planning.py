@@ -59,6 +59,7 @@ def heat(tmp_path: Path) -> Heat:
     heat = Heat.__new__(Heat)
     heat.problem = problems.tiny()
     heat.folder, heat.plan, heat.results, heat.racing = tmp_path, PLAN, [], []
+    heat.patience = PLAN.patience
     heat.truth = planning.truth.refine(heat.problem, np.zeros(40), radius=1e-9)
     return heat
 
@@ -85,8 +86,7 @@ def test_defaults_race_where_they_are_right_and_no_slower(heat: Heat):
 
 
 def test_trying_ends_with_patience(heat: Heat):
-    impatient = Plan(patience=0.015)
-    heat.plan = impatient
+    heat.patience = 0.0
     liar = Liar(BY_NAME["quantecon vi"], heat.truth.middle)
     result: dict[str, object] = {"reached": False}
     assert not heat.climb(liar, result)  # type: ignore[arg-type]
