@@ -119,6 +119,11 @@ class Backup:
             self.prob, self.reward, self.origin, self.q,
         )  # fmt: skip
 
+    def row_counts(self) -> IntArray:
+        """Return how many rows each state has, shape (n_states,)."""
+        edges = self.choice_ptr.astype(np.int64)
+        return edges[1:] - edges[:-1]
+
     def __enter__(self) -> Self:
         """Start the threads, if the model is large enough for them."""
         if self.threads > 1:
@@ -182,6 +187,7 @@ class Backup:
                 rows.reward, rows.origin, rows.q, top, threshold, self.best,
                 choice, ptr, copy.next_state, copy.prob, copy.reward, copy.origin,
             )  # fmt: skip
+            _freeze(choice, ptr, copy.next_state, copy.prob, copy.reward)
             return copy._replace(q=np.empty(int(count)))
 
         self.sets = self.each(pack, self.sets)
@@ -227,6 +233,7 @@ class Backup:
                 rows.first, self.best, rows.row_ptr, rows.next_state, rows.prob, rows.reward,
                 out.ptr, out.next_state, out.prob, out.reward,
             )  # fmt: skip
+            _freeze(out.ptr, out.next_state, out.prob, out.reward)
             return out
 
         if whole and (self.reduced or len(self.sets) > 1):
@@ -318,6 +325,12 @@ class PolicyRows:
     def reward(self) -> FloatArray:
         """Return the policy's expected reward, shape (S,)."""
         return np.concatenate([part.reward for part in self.sets])
+
+
+def _freeze(*arrays: npt.NDArray[Any]) -> None:
+    """Make copies read-only like the model's own arrays, so kernels compile once for both."""
+    for array in arrays:
+        array.setflags(write=False)
 
 
 def _extremes(parts: list[tuple[float, float]]) -> tuple[float, float]:

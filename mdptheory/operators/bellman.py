@@ -20,7 +20,7 @@ def _values(mdp: TabularMDP, v: npt.ArrayLike) -> FloatArray:
 
 
 def _row_states(backup: Backup) -> IntArray:
-    counts: IntArray = np.diff(backup.choice_ptr.astype(np.int64))
+    counts = backup.row_counts()
     return np.repeat(np.arange(backup.mdp.n_states), counts)
 
 

@@ -4,7 +4,6 @@ import time
 
 import numpy as np
 
-from mdptheory._typing import IntArray
 from mdptheory.errors import InvalidModelError
 from mdptheory.models import (
     BoundsCertificate,
@@ -69,7 +68,7 @@ def backward_induction(mdp: TabularMDP) -> Solution:
         if mdp.n_stages > 1:
             backup = Backup(mdp, stage=h)
         backup.greedy(v[h + 1], v[h])
-        counts: IntArray = np.diff(backup.choice_ptr.astype(np.int64))
+        counts = backup.row_counts()
         q[h, np.repeat(np.arange(n), counts), mdp.action[backup.rows]] = backup.q[backup.rows]
         policy[h] = backup.policy()
         reach = max(float(np.abs(v[h]).max()), float(np.abs(v[h + 1]).max()))
