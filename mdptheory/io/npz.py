@@ -174,8 +174,7 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _indices(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
     if array.dtype not in (np.int32, np.int64):
         raise InvalidFileError(f"{name} has dtype {array.dtype}; expected int32 or int64")
-    # pointers as int64: differences of hostile int32 values could wrap round and pass
-    return array.astype(np.int64) if name.endswith("ptr") else array
+    return array
 
 
 def _floats(array: npt.NDArray[Any] | None, name: str) -> npt.NDArray[Any] | None:

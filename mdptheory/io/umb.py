@@ -162,8 +162,8 @@ def _convert(model: Any, goal: Objective) -> TabularMDP:
 def _pointer(values: list[int] | None, count: int, total: int, name: str) -> IntArray:
     """Return checked offsets; without the file each of ``count`` owners has one item."""
     pointer = _ids(list(range(count + 1)) if values is None else values, count + 1, name)
-    steps = np.diff(pointer)
-    if pointer[0] != 0 or pointer[-1] != total or (steps < 0).any():
+    falls = pointer[1:] < pointer[:-1]
+    if pointer[0] != 0 or pointer[-1] != total or falls.any():
         raise InvalidFileError(f"{name} does not rise from 0 to {total}")
     return pointer
 

@@ -28,9 +28,9 @@ def _check_pointer(name: str, pointer: IntArray, total: int, what: str) -> None:
         raise InvalidModelError(
             f"{name} runs from {pointer[0]} to {pointer[-1]}; expected 0 to {total} ({what})"
         )
-    steps = np.diff(pointer)
-    if (steps < 0).any():
-        i = int(np.argmax(steps < 0))
+    falls = pointer[1:] < pointer[:-1]  # not a difference, which could wrap round and pass
+    if falls.any():
+        i = int(np.argmax(falls))
         raise InvalidModelError(
             f"{name}[{i + 1}] is {pointer[i + 1]}, less than {name}[{i}] = {pointer[i]}"
         )

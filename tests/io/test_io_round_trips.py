@@ -149,3 +149,31 @@ def test_importing_io_adds_no_heavy_module():
         "assert not bad, bad"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+HARD_NAMES = [
+    "\r",
+    "\n",
+    'a"b',
+    "a,b",
+    " a ",
+    "",
+    "\x00",
+    "\x85\u2028",
+    "#",
+    "a0",
+    "0",
+    "é\U0001f600",
+]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_names_with_every_character(tmp_path, kind):
+    """A carriage return in a field without quotes was once lost."""
+    count = len(HARD_NAMES)
+    kernel = np.eye(count)[:, None, :].repeat(count, axis=1)
+    mdp = TabularMDP.from_dense(
+        kernel, np.zeros((count, count)), 0.5, state_names=HARD_NAMES, action_names=HARD_NAMES
+    )
+    io.write(mdp, tmp_path / f"m.{kind}")
+    assert_same(mdp, io.read(tmp_path / f"m.{kind}", gamma=0.5))
