@@ -104,10 +104,11 @@ class Trace:
 
 
 def sample(rng: np.random.Generator) -> Case:
-    """Draw a model and a perturbed copy, or two states with one row each that are tight."""
+    """Draw a model and a perturbed copy, or one of the two instances that are tight."""
     gamma = float(rng.choice(np.asarray(GAMMAS)))
-    if rng.integers(4) == 0:
-        return two_alike(rng, gamma)
+    special = rng.integers(8)
+    if special < 2:
+        return two_alike(rng, gamma) if special else misled(rng, gamma)
     table = random_table(rng, int(rng.integers(1, 5)), 3)
     degree = float(rng.choice([0.02, 0.05, 0.2]))
     other = [[_perturbed(rng, arm, degree * (1 - gamma)) for arm in state] for state in table]
@@ -131,6 +132,14 @@ def two_alike(rng: np.random.Generator, gamma: float) -> Case:
         for p in (weight, moved)
     ]
     return Case(models[0], models[1], np.zeros(2, dtype=np.int64))
+
+
+def misled(rng: np.random.Generator, gamma: float) -> Case:
+    """Draw three rewards: the two best change places, each being wrong by e in the other model."""
+    error = float(rng.integers(1, 5)) / 16
+    true, seen = (-1.0, 0.0, 2 * error * 0.999), (-1.0, error, 2 * error * 0.999 - error)
+    models = [build([[((1,), reward) for reward in r]], Discounted(gamma)) for r in (true, seen)]
+    return Case(models[0], models[1], np.array([rng.integers(3)]))
 
 
 def run(case: Case, *, swap: bool = False) -> Trace:
@@ -268,6 +277,12 @@ CHAIN = Chain(
             expect_link="centred",
         ),
         Twin(
+            "half_transfer",
+            "the factor 2 of the last link is dropped",
+            links={"transfer": partial(transfer, factor=1.0)},
+            expect_link="transfer",
+        ),
+        Twin(
             "kernels_swapped",
             "P and P' change places in the identity",
             run=partial(run, swap=True),
@@ -276,4 +291,5 @@ CHAIN = Chain(
     ),
 )
 """Tight: `two_alike`, two states with the same row of which one pays 1: (P - P') v is the same in
-both, so that nothing is lost in Hoelder's inequality nor in the resolvent."""
+both, so that nothing is lost in Hoelder's inequality nor in the resolvent. The last link: `misled`,
+where rewards that are wrong by e in opposite directions make the worse action look better."""

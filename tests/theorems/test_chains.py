@@ -89,6 +89,7 @@ def test_twin_is_caught_by_every_link_that_it_names(chain_id, name):
         ("planning.modified_policy_iteration", "rate"),
         ("planning.simulation", "centred"),
         ("planning.simulation", "lemma"),
+        ("planning.simulation", "transfer"),
         ("planning.performance_difference", "worst"),
     ],
 )

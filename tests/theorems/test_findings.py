@@ -1,11 +1,14 @@
 """Claims that are not true, each with the smallest instance that the shrinker found."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from mdptheory import Discounted
 from mdptheory.operators import greedy, policy_bellman
-from mdptheory.theory.counterexample import find_counterexample
+from mdptheory.theory import draw_case
+from mdptheory.theory.counterexample import find_counterexample, link_check, load_case, replay
 from proofs_checks import policy_loss, stopping
 from proofs_checks._cases import build, top
 from proofs_checks._oracles import optimal_value
@@ -14,6 +17,8 @@ from proofs_checks.registry import CHAINS
 
 pytestmark = pytest.mark.theorem
 BY_ID = {chain.id: chain for chain in CHAINS}
+PINNED = sorted((Path(__file__).parent / "data").glob("*.json"))
+FINDINGS = Path(__file__).parents[2] / "FINDINGS.md"
 
 
 def cycle(gamma: float):
@@ -52,9 +57,6 @@ def test_the_shrinker_needs_two_states_for_gauss_seidel():
 
 
 def first_counterexample(chain_id, twin, link):
-    from mdptheory.theory import draw_case
-    from mdptheory.theory.counterexample import link_check
-
     chain = BY_ID[chain_id]
     broken = chain.broken(chain.twin(twin))
     for index in range(300):
@@ -98,3 +100,20 @@ def test_the_policy_loss_bound_is_attained(gamma):
             break
     trace = policy_loss.run(case)
     assert 0.998 < policy_loss.span_loss(trace).tightness <= 1.0
+
+
+@pytest.mark.parametrize("path", PINNED, ids=lambda path: path.stem)
+def test_pinned_counterexample_still_breaks_its_twin_and_not_the_theorem(path):
+    saved = load_case(path)
+    again = replay(saved, CHAINS)
+    assert again.check is not None
+    assert not again.check.holds
+    assert again.check.measured == pytest.approx(saved.check.measured, rel=1e-9)
+    true = link_check(BY_ID[saved.chain], saved.link, saved.case)
+    assert true is None or true.holds
+
+
+def test_every_pinned_file_is_written_up():
+    text = FINDINGS.read_text(encoding="utf-8")
+    assert len(PINNED) == 6
+    assert [path.name for path in PINNED if path.name not in text] == []
