@@ -97,7 +97,7 @@ def from_dense(P: npt.ArrayLike, r: npt.ArrayLike) -> Rows:
     prob = flat[stored]
     transition_reward = rewards.reshape(-1, n_states)[stored] if per_transition else None
     reward = (
-        rewards.reshape(-1)
+        rewards.flatten()  # a copy: the caller keeps the original
         if transition_reward is None
         else expected_reward(prob, transition_reward, row_ptr)
     )
