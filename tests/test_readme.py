@@ -47,6 +47,59 @@ def test_ci_names_only_what_exists_and_stops_at_the_first_failure(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+STUB = """#!/usr/bin/env bash
+echo "$(basename "$0") $*" >> "$CI_LOG"
+[[ "$(basename "$0") $*" == *"$CI_BREAK"* ]] && exit 1
+[[ "$*" == *pytest* ]] && echo "3 passed in 1s"
+exit 0
+"""
+FAKE_PYTHON = """#!/usr/bin/env bash
+mkdir -p .venv/bin
+for tool in pip python mdptheory ruff mypy; do cp "$CI_STUB" ".venv/bin/$tool"; done
+"""
+
+
+def rehearse(folder, broken):
+    """Run a copy of ``.ci/run`` in which every tool only says that it was called."""
+    (folder / ".ci").mkdir()
+    script = folder / ".ci" / "run"
+    script.write_text(CI, encoding="utf-8")
+    for name, text in (("stub", STUB), ("bin/python3", FAKE_PYTHON)):
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o755)
+    done = subprocess.run(
+        ["bash", str(script)], capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+             "CI_LOG": str(folder / "log"), "CI_STUB": str(folder / "stub"), "CI_BREAK": broken},
+    )  # fmt: skip
+    return done, (folder / "log").read_text(encoding="utf-8").splitlines()
+
+
+def test_ci_calls_everything_and_ends_with_the_tests_own_summary(tmp_path):
+    done, calls = rehearse(tmp_path, "no such call")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "3 passed in 1s"
+    wanted = (
+        "pip install .[all]", "mdptheory reproduce --quick --out out", "pip install .[test]",
+        "python -m pytest", "mdptheory solve gym:Taxi-v4 --certificate c.json",
+        "mdptheory check c.json gym:Taxi-v4 --exact", "ruff check", "ruff format --check", "mypy",
+    )  # fmt: skip
+    assert [call for call in wanted if call not in [c.strip() for c in calls]] == []
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ["pip install .[all]", "mdptheory reproduce", "pip install .[test]", "python -m pytest",
+     "pytest -q tests/", "mdptheory solve", "mdptheory check", "ruff check", "ruff format", "mypy"],
+)  # fmt: skip
+def test_ci_fails_when_any_step_fails(tmp_path, broken):
+    done, calls = rehearse(tmp_path, broken)
+    assert done.returncode != 0
+    assert broken in calls[-1]
+
+
 @pytest.mark.parametrize("index", range(len(PYTHON)))
 def test_python_block_runs_as_printed(index, tmp_path):
     code, expected = PYTHON[index]
