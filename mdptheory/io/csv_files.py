@@ -87,9 +87,9 @@ def write_csv(mdp: TabularMDP, path: Path) -> None:
 def to_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Return a table as text; floats are written so that reading returns the same bits."""
     buffer = io.StringIO()
-    # words in quotes: Python before 3.13 leaves a carriage return in a field without them
-    words_in_quotes = csv.QUOTE_NONNUMERIC if "name" in header else csv.QUOTE_MINIMAL
-    writer = csv.writer(buffer, lineterminator="\n", quoting=words_in_quotes)
+    writer = csv.writer(buffer, lineterminator="\n")
+    if "name" in header:  # Python before 3.13 leaves a carriage return without quotes
+        writer = csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(header)
     writer.writerows(rows)
     return buffer.getvalue()

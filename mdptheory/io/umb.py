@@ -162,9 +162,12 @@ def _convert(model: Any, goal: Objective) -> TabularMDP:
 def _pointer(values: list[int] | None, count: int, total: int, name: str) -> IntArray:
     """Return checked offsets; without the file each of ``count`` owners has one item."""
     pointer = _ids(list(range(count + 1)) if values is None else values, count + 1, name)
-    falls = pointer[1:] < pointer[:-1]
-    if pointer[0] != 0 or pointer[-1] != total or falls.any():
-        raise InvalidFileError(f"{name} does not rise from 0 to {total}")
+    stays = pointer[1:] <= pointer[:-1]
+    if pointer[0] != 0 or pointer[-1] != total or stays.any():
+        raise InvalidFileError(
+            f"{name} does not rise from 0 to {total}; every state needs a choice, every choice a"
+            " branch"
+        )
     return pointer
 
 
@@ -233,15 +236,17 @@ def _rewards(model: Any, state: IntArray, row_of: IntArray) -> tuple[FloatArray,
 
 
 def _initial(model: Any, n_states: int) -> FloatArray | None:
+    """Return our own annotation, else the one marked state; several name no distribution."""
+    starts = np.flatnonzero(model.state_is_initial)
+    counted = model.index.transition_system.num_initial_states
+    if len(model.state_is_initial) != n_states or len(starts) != counted:
+        raise InvalidFileError(
+            f"state-is-initial marks {len(starts)} of {len(model.state_is_initial)} states;"
+            f" expected {counted} of {n_states}"
+        )
     own = (model.annotations or {}).get(GROUP, {}).get("initial", {}).get("states")
     if own is not None:
         return _numbers(own, n_states, "initial")
-    starts = np.flatnonzero(model.state_is_initial)
-    if (
-        len(model.state_is_initial) != n_states
-        or len(starts) != model.index.transition_system.num_initial_states
-    ):
-        raise InvalidFileError(f"{len(starts)} initial states are marked; the index counts others")
     return np.eye(1, n_states, int(starts[0]))[0] if len(starts) == 1 else None
 
 

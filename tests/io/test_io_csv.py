@@ -97,6 +97,7 @@ def test_missing_discount_says_how_to_give_one(tmp_path):
         ("3,0,3,1,0", r"m.csv: state 2 has no choice \(1 of 4 states have none\)"),
         ("4000000000,0,1,1,0", r"state 2 has no choice \(3999999998 of 4000000001"),
         ("1,99999999999999999999999,1,1,0", r"line 4: idaction is '9999"),
+        ("1,3000000000,1,1,0", r"m.csv: idaction is 3000000000; expected at most 2147483646"),
         ("1,2000000000,1,1,0", r"largest action id is 2000000000 .* number the actions from 0"),
     ],
 )

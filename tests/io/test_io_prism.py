@@ -156,6 +156,16 @@ def test_bad_files_beside(tmp_path, suffix, text, message):
         io.read(tmp_path / "m.tra", gamma=0.9)
 
 
+def test_action_numbers_of_a_names_file_are_bounded(tmp_path):
+    names = {"names_csv": "kind,id,name\n"}
+    with pytest.raises(
+        InvalidFileError, match="action a3000000000; expected an id below 2147483647"
+    ):
+        read(tmp_path, "1 1 1\n0 0 0 1 a3000000000\n", **names)
+    with pytest.raises(InvalidFileError, match="largest action id is 2000000000"):
+        read(tmp_path, "1 1 1\n0 0 0 1 a2000000000\n", **names)
+
+
 def test_rewards_must_be_unambiguous(tmp_path):
     model(tmp_path)
     (tmp_path / "m1.srew").write_text("0 1\n")

@@ -101,6 +101,63 @@ def test_umbi_itself_reads_what_is_written(tmp_path):
     assert model.annotations["rewards"]["reward"]["branches"] == mdp.transition_reward.tolist()
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("state_to_choices", [0, 3, 2, 4], "state-to-choices does not rise from 0 to 4"),
+        ("state_to_choices", [0, 2, 4], "state-to-choices has 3 entries; expected 4"),
+        ("choice_to_branches", [0, 2, 3, 5, 7], "choice-to-branches does not rise from 0 to 6"),
+        ("choice_to_branches", [0, 2, 2, 5, 6], r"does not rise .* every choice a branch"),
+        ("branch_to_target", [0, 1, 2, 0, 2, 9], "state 9 is named, but the header declares 3"),
+        ("branch_to_target", [0, 1, 2, 0, 2, 2**63], "branch-to-target holds 9223372036854775808"),
+        ("choice_to_choice_action", [0, 3, 1, 0], "action 3 has no name among 3"),
+        ("choice_to_choice_action", [0, 2, 1], "values has 3 entries; expected 4"),
+        ("branch_to_probability", [0.1] * 5, "branch-to-probability has 5 entries; expected 6"),
+        ("state_is_initial", [], "state-is-initial marks 0 of 0 states; expected 2 of 3"),
+    ],
+)
+def test_inconsistent_systems_are_refused(tmp_path, field, value, message):
+    umb = pytest.importorskip("umbi.umb")
+    io.write(example_mdp(), tmp_path / "m.umb")
+    model = umb.read(tmp_path / "m.umb")
+    setattr(model, field, value)
+    umb.write(model, tmp_path / "m.umb")
+    with pytest.raises(InvalidFileError, match=message):
+        io.read(tmp_path / "m.umb", gamma=0.9)
+
+
+@pytest.mark.parametrize(
+    ("group", "entity", "values", "message"),
+    [
+        ("rewards", "branches", [1.0] * 5, "rewards of branches has 5 entries; expected 6"),
+        ("rewards", "branches", [float("nan")] * 6, r"r\[0, 0, 0\] is nan"),
+        ("mdptheory", "states", [0.5, 0.25, 0.0], "initial sums to 0.75"),
+        ("mdptheory", "states", [0.5, 0.5], "initial has 2 entries; expected 3"),
+    ],
+)
+def test_bad_annotations_are_refused(tmp_path, group, entity, values, message):
+    umb = pytest.importorskip("umbi.umb")
+    io.write(example_mdp(), tmp_path / "m.umb")
+    model = umb.read(tmp_path / "m.umb")
+    model.annotations[group]["reward" if group == "rewards" else "initial"][entity] = values
+    umb.write(model, tmp_path / "m.umb")
+    with pytest.raises(InvalidFileError, match=message):
+        io.read(tmp_path / "m.umb", gamma=0.9)
+
+
+def test_fractions_beyond_float64_are_refused(tmp_path):
+    binary, datatypes = pytest.importorskip("umbi.binary"), pytest.importorskip("umbi.datatypes")
+    umb = pytest.importorskip("umbi.umb")
+    io.write(example_mdp(), tmp_path / "m.umb")
+    model = umb.read(tmp_path / "m.umb")
+    description = model.index.annotations["rewards"]["reward"]
+    description.type = binary.SizedType(datatypes.NumericPrimitiveType.RATIONAL, 4096)
+    model.annotations["rewards"]["reward"]["branches"] = [Fraction(10**400)] * 6
+    umb.write(model, tmp_path / "m.umb")
+    with pytest.raises(InvalidFileError, match="rewards of branches holds a number too large"):
+        io.read(tmp_path / "m.umb", gamma=0.9)
+
+
 @pytest.mark.parametrize("kind", ["state_names", "action_names"])
 def test_a_single_empty_name_cannot_be_written(tmp_path, kind):
     mdp = TabularMDP.from_dense([[[1.0]]], [[0.0]], 0.9, **{kind: [""]})
