@@ -405,9 +405,8 @@ def _round_up(number: Fraction) -> float:
 def _gap(claim: _Claim) -> float:
     with np.errstate(over="ignore"):
         gap = float(np.max(claim.upper - claim.lower))
-    return (
-        math.nextafter(gap, math.inf) if gap else 0.0
-    )  # a difference of floats is 0 only if exact
+    # a computed difference is 0 only if the true one is: gradual underflow
+    return math.nextafter(gap, math.inf) if gap else 0.0
 
 
 # ---- the form of the claim --------------------------------------------------------------------

@@ -319,9 +319,27 @@ def test_float_rounding_grows_with_the_magnitudes_and_huge_numbers_are_refused()
             check(huge, mdp, exact=exact)
 
 
+def test_float_row_sums_are_bounded_from_above():
+    rng = np.random.default_rng(0)
+    for n in range(1, 12):
+        P = rng.random((n, 20, n))
+        mdp = TabularMDP.from_dense(P, np.zeros((n, 20)), 0.5, normalize=True)
+        exact = certificates._Exact(mdp).largest_row_sum()
+        assert exact <= certificates._Float(mdp).largest_row_sum() <= exact + Fraction(1, 2**46)
+    # 1 + 3 * 2**-54 is not a float: the computed sum is lower
+    mdp = TabularMDP.from_dense([[[1.0, 3 * 2.0**-55]], [[0.0, 1.0]]], [[0.0], [0.0]], 0.5)
+    assert (
+        certificates._Float(mdp).largest_row_sum() > certificates._Exact(mdp).largest_row_sum() > 1
+    )
+
+
 def test_many_blocks_of_rows(monkeypatch):
     mdp = discounted()
+    v = as_floats(exact_optimum(mdp)[0])
+    tight = replace(claim_for(mdp), lower=v, upper=v)
+    whole = check(tight, mdp).tolerance
     monkeypatch.setattr(certificates, "BLOCK", 1)
+    assert check(tight, mdp).tolerance == whole > 0.0
     assert check(claim_for(mdp), mdp).checked_rows == mdp.n_rows
     tampered = replace(claim_for(mdp), upper=claim_for(mdp).upper - [0.0, 0.0, 1e-4])
     with pytest.raises(InvalidCertificateError, match=r"upper\[\d \("):
