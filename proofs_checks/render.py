@@ -161,9 +161,8 @@ def print_replay(again: Replay) -> None:
     out.print(escape("\n".join(describe(saved.case))))
     out.print(f"saved: {_check_text(saved.check)}")
     now = "does not apply, or raises" if again.check is None else _check_text(again.check)
-    out.print(
-        f"now:   {now}{' (the same, bit for bit)' if again.same else ' [red](differs)[/red]'}"
-    )
+    verdict = "the same, bit for bit" if again.same else "[red]not the same[/red]"
+    out.print(f"now:   {now} ({verdict})")
     for where, message in again.outcome.errors:
         out.print(f"[red]error[/red] in {escape(where)}: {escape(message)}")
 

@@ -200,6 +200,6 @@ _READERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "$array": _decode_array,
     "$tuple": lambda data: tuple(decode(item) for item in data["$tuple"]),
     "$dict": lambda data: {decode(key): decode(value) for key, value in data["$dict"]},
-    "$enum": lambda data: getattr(_decode_type(data, "$enum"), data["name"]),
+    "$enum": lambda data: _decode_type(data, "$enum")[data["name"]],  # type: ignore[index]
     "$type": _decode_dataclass,
 }

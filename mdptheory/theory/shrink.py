@@ -167,10 +167,12 @@ def _jointly(case: Any) -> Iterator[Any]:
     if not models:
         return
     sizes = {getattr(case, name).n_states for name in models}
+    n_actions = max(getattr(case, name).n_actions for name in models)
     if len(sizes) == 1 and (n := sizes.pop()) > 1:
         for state in reversed(range(n)):
-            yield from _with_all(case, partial(_drop_state, state=state, n_states=n))
-    n_actions = max(getattr(case, name).n_actions for name in models)
+            for other in _with_all(case, partial(_drop_state, state=state, n_states=n)):
+                width = max(getattr(other, name).n_actions for name in models)
+                yield from _with_all(other, partial(_cut, shape=(n - 1, n_actions), width=width))
     for action in reversed(range(n_actions if n_actions > 1 else 0)):
         yield from _with_all(case, partial(_drop_action, action=action, n_actions=n_actions))
     for name in models:
@@ -205,6 +207,13 @@ def _drop_state(value: Any, state: int, n_states: int) -> Any:
     axis = value.shape.index(n_states)
     kept = np.delete(value, state, axis=axis)
     return renormalized_rows(kept) if is_simplex(value) and axis == value.ndim - 1 else kept
+
+
+def _cut(value: Any, shape: tuple[int, int], width: int) -> Any:
+    """Cut the last axis of an array over (states, actions) to the actions that are left."""
+    if isinstance(value, np.ndarray) and value.ndim >= 2 and value.shape[-2:] == shape:
+        return renormalized_rows(value[..., :width]) if is_simplex(value) else value[..., :width]
+    return value
 
 
 def _drop_action(value: Any, action: int, n_actions: int) -> Any:

@@ -41,14 +41,23 @@ def rows(n: int, *, max_weight: int = 4, full: bool = False) -> SearchStrategy[F
     Returns
     -------
     strategy of arrays of shape (n,)
-        Shrinks towards the uniform vector: ``rows(2)`` towards ``[0.5, 0.5]``.
+        Unless ``full``, every second vector is a point mass. Shrinks towards the uniform vector:
+        ``rows(2)`` towards ``[0.5, 0.5]``.
     """
     count = check_count("n", n)
     largest = check_count("max_weight", max_weight)
     # 1 comes first, so that equal weights are simplest
     choices = tuple(range(1, largest + 1)) if full else (1, 0, *range(2, largest + 1))
     weights = st.lists(st.sampled_from(choices), min_size=count, max_size=count)
-    return weights.filter(any).map(_normalise)
+    if full:
+        return weights.map(_normalise)
+    # the same number of draws for both kinds, so that the uniform vector is the simplest
+    return st.tuples(st.booleans(), weights.filter(any)).map(_mixed_or_point)
+
+
+def _mixed_or_point(drawn: tuple[bool, Sequence[int]]) -> FloatArray:
+    point, weights = drawn
+    return np.eye(len(weights))[sum(weights) % len(weights)] if point else _normalise(weights)
 
 
 def _normalise(weights: Sequence[int]) -> FloatArray:
@@ -247,12 +256,14 @@ def _data_sets(
     draw: DrawFn, mdp: TabularMDP, low: int, high: int
 ) -> list[tuple[int, int, float, int]]:
     states = mdp.row_state()
+    widest = int(np.diff(mdp.row_ptr).max())
     drawn = draw(st.lists(st.integers(0, mdp.n_rows - 1), min_size=low, max_size=high))
     out = []
     for row in drawn:
         cut = slice(int(mdp.row_ptr[row]), int(mdp.row_ptr[row + 1]))
         possible = np.flatnonzero(mdp.prob[cut] > 0)
-        k = int(draw(st.sampled_from(possible.tolist()))) + cut.start
+        # one draw whatever the row, so that the first row is the simplest
+        k = int(possible[draw(st.integers(0, widest - 1)) % len(possible)]) + cut.start
         reward = mdp.reward[row] if mdp.transition_reward is None else mdp.transition_reward[k]
         out.append((int(states[row]), int(mdp.action[row]), float(reward), int(mdp.next_state[k])))
     return out
