@@ -1,5 +1,6 @@
 """Policy iteration among proper policies for the total reward until absorption."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -90,10 +91,8 @@ def absorption_weight(
 ) -> FloatArray | None:
     """Return ``w >= 1 + P w`` over all allowed rows, or None if a policy among them never ends."""
     ones = np.ones(mdp.n_rows)
-    backup = Backup(mdp)
-    backup.gamma = 1.0
-    backup.reward = np.where(allowed, 1.0, -np.inf)
-    backup.reward.setflags(write=False)  # as the model's own: one compiled signature for both
+    steps = np.where(allowed, 1.0, -np.inf)
+    backup = Backup(replace(mdp, reward=steps, transition_reward=None, validate=False))
     top = np.empty(mdp.n_states)
     rows = rows.copy()
     for _ in range(1000):
@@ -159,8 +158,6 @@ def plan_total_reward(mdp: TabularMDP, *, tol: float, max_iter: int) -> Solution
 
 
 def _uncertified(convergence: Any) -> Any:
-    from dataclasses import replace
-
     return replace(convergence, status=Status.UNCERTIFIED)
 
 
