@@ -255,9 +255,8 @@ def _worst_entry(
         room = np.where(left == right, 0.0, right - left)
         violated = ~(left <= right + slack) | np.isnan(size)
         if violated.any():
-            return int(
-                np.argmin(np.where(violated, np.where(np.isnan(room), -np.inf, room), np.inf))
-            )
+            lost = np.where(np.isnan(room) | np.isnan(size), -np.inf, room)
+            return int(np.argmin(np.where(violated, lost, np.inf)))
         conclusive = (size > NOISE_FACTOR * slack) & (size < np.inf) & (right < floor)
         if conclusive.any():
             use = np.where(conclusive, 1.0 - room / size, -np.inf)

@@ -152,17 +152,31 @@ def mdps(
         raise InvalidModelError("gammas is empty; expected at least one discount factor")
     goals = [objective] if objective is not None else [Discounted(gamma) for gamma in gammas]
 
+    # one strategy a size, built once: building them anew for each example costs most of the time
+    tables = {
+        (n, width): _tables(n, width, n * blocks, ragged)
+        for n in range(least, most + 1)
+        for width in ([actions] if ragged else range(1, actions + 1))
+    }
+    sizes = st.tuples(
+        st.integers(least, most), st.just(actions) if ragged else st.integers(1, actions)
+    )
+    goal = st.sampled_from(goals)
+
     @st.composite
     def build(draw: DrawFn) -> TabularMDP:
-        n_states = draw(st.integers(least, most))
-        width = actions if ragged else draw(st.integers(1, actions))
-        arm = st.tuples(rows(n_states), st.sampled_from(QUARTERS))
-        state = st.lists(arm, min_size=1 if ragged else width, max_size=width)
-        table = draw(st.lists(state, min_size=n_states * blocks, max_size=n_states * blocks))
+        size = draw(sizes)
+        table = draw(tables[size])
         arms = tuple(tuple(_arm(a, *pair) for a, pair in enumerate(entry)) for entry in table)
-        return freeze(Draft(arms, draw(st.sampled_from(goals)), n_states))
+        return freeze(Draft(arms, draw(goal), size[0]))
 
     return build()
+
+
+def _tables(n_states: int, width: int, blocks: int, ragged: bool) -> SearchStrategy[Any]:
+    arm = st.tuples(rows(n_states), st.sampled_from(QUARTERS))
+    state = st.lists(arm, min_size=1 if ragged else width, max_size=width)
+    return st.lists(state, min_size=blocks, max_size=blocks)
 
 
 def _arm(action: int, row: FloatArray, reward: float) -> Arm:

@@ -92,9 +92,9 @@ def test_models_shrink_to_one_state_and_to_what_is_asked():
     small = minimal(own.mdps())
     assert (small.n_states, small.n_rows, small.gamma) == (1, 1, 0.5)
     assert small.reward.tolist() == [0.0]
-    small = minimal(own.mdps(), lambda m: m.n_rows > m.n_states)
+    small = minimal(own.mdps(max_states=2, max_actions=2), lambda m: m.n_rows > m.n_states)
     assert (small.n_states, small.n_rows) == (1, 2)
-    small = minimal(own.mdps(min_states=2))
+    small = minimal(own.mdps(min_states=2, max_states=3, max_actions=2))
     assert small.prob.tolist() == [0.5] * 4
 
 
