@@ -93,6 +93,7 @@ class Backup:
         self.prob, self.reward = mdp.prob, mdp.reward
         self.n_rows = self.rows.stop - self.rows.start
         self.n_transitions = int(self.row_ptr[self.rows.stop]) - int(self.row_ptr[self.rows.start])
+        self.longest = int((self.row_ptr[1:] - self.row_ptr[:-1]).max())
         self.dense = self.n_transitions == self.n_rows * mdp.n_states and mdp.n_states >= 16
         self.q = np.empty(mdp.n_rows)
         self.best = np.zeros(mdp.n_states, dtype=np.uint64)
@@ -188,7 +189,7 @@ class Backup:
                 choice, ptr, copy.next_state, copy.prob, copy.reward, copy.origin,
             )  # fmt: skip
             _freeze(choice, ptr, copy.next_state, copy.prob, copy.reward)
-            return copy._replace(q=np.empty(int(count)))
+            return copy._replace(q=np.empty(count))
 
         self.sets = self.each(pack, self.sets)
 
@@ -201,6 +202,11 @@ class Backup:
     def reduced(self) -> bool:
         """Whether some rows are left out at the moment."""
         return self.sets is not self.full
+
+    @property
+    def current_rows(self) -> int:
+        """Number of rows that are swept at the moment."""
+        return sum(rows.n_rows for rows in self.sets)
 
     def best_rows(self) -> IntArray:
         """Return the model's row that is best in each state, shape (n_states,)."""
@@ -223,18 +229,17 @@ class Backup:
 
         def copy(rows: RowSet) -> PolicySet:
             n = len(rows.choice_ptr) - 1
-            chosen = self.best[rows.first : rows.first + n]
-            length = int((rows.row_ptr[chosen + np.uint64(1)] - rows.row_ptr[chosen]).sum())
+            capacity = min(n * self.longest, rows.size)
             out = PolicySet(
                 rows.first, np.empty(n + 1, dtype=np.uint64),
-                np.empty(length, dtype=rows.next_state.dtype), np.empty(length), np.empty(n),
+                np.empty(capacity, dtype=rows.next_state.dtype), np.empty(capacity), np.empty(n),
             )  # fmt: skip
-            kernels.copy_rows(
+            length = kernels.copy_rows(
                 rows.first, self.best, rows.row_ptr, rows.next_state, rows.prob, rows.reward,
                 out.ptr, out.next_state, out.prob, out.reward,
             )  # fmt: skip
             _freeze(out.ptr, out.next_state, out.prob, out.reward)
-            return out
+            return out._replace(next_state=out.next_state[:length], prob=out.prob[:length])
 
         if whole and (self.reduced or len(self.sets) > 1):
             self.restore()

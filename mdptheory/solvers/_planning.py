@@ -27,6 +27,7 @@ from mdptheory.models import (
 )
 from mdptheory.operators.backup import Backup
 
+NARROW = 0.1  # copy promising rows once they lie within this part of the largest reward
 UNIT = np.finfo(np.float64).eps / 2  # relative error of one rounded operation
 
 Evaluator: TypeAlias = Callable[[Backup, FloatArray, float, float], FloatArray]
@@ -89,6 +90,11 @@ def row_rounding(mdp: TabularMDP) -> tuple[float, float]:
     return per_reward * UNIT + stray, (longest + 8) * UNIT + stray
 
 
+def macqueen_threshold(gamma: float, before: float, span: float) -> float:
+    """Return MacQueen's threshold: rows that fall short by more are proved suboptimal."""
+    return gamma / (1.0 - gamma) * span
+
+
 def plan(
     mdp: TabularMDP,
     evaluate: Evaluator | None,
@@ -142,7 +148,7 @@ class _Planner:
             self.v, self.top = self.top, self.v
             if self.evaluate is not None:
                 self.v = self.evaluate(self.backup, self.v, self.high - self.low, self.target)
-        before = self.high - self.low
+        before = self.high - self.low if i > 0 else np.inf
         self.sweep(constant=self.constant if i == 0 else None)
         if self.backup.reduced and self.gap <= self.goal:
             self.finish()
@@ -183,7 +189,8 @@ class _Planner:
         assert self.narrowing is not None
         threshold = self.narrowing(self.mdp.gamma, before, self.high - self.low)
         threshold += 4.0 * self.pad * (1.0 - self.mdp.gamma)
-        if threshold < 0.5 * min(self.narrowed, self.scale):
+        some = self.backup.current_rows > 1.1 * self.mdp.n_states
+        if some and threshold < min(0.5 * self.narrowed, NARROW * self.scale):
             self.backup.keep(self.top, threshold)
             self.narrowed = threshold
 

@@ -1,45 +1,61 @@
 """The solver that picks the solver."""
 
+import math
+
 from mdptheory._typing import FloatArray
 from mdptheory.models import Discounted, FiniteHorizon, Solution, TabularMDP
 from mdptheory.operators.backup import Backup
 from mdptheory.solvers._planning import plan
 from mdptheory.solvers.backward_induction import backward_induction
-from mdptheory.solvers.modified_policy_iteration import evaluate_by_sweeps, narrow_to_promising
 from mdptheory.solvers.policy_iteration import policy_iteration
 
 MAX_STEPS = 10_000
-SLOW = 0.6  # a greedy step that leaves this part of the last one's span: values travel slowly
+SLOW = 0.8  # a greedy step that leaves this part of the last one's span: values travel slowly
+SAFETY = 1.5
 KRYLOV_STEPS = 100
-KRYLOV_FORCING = 0.02
+KRYLOV_FORCING = 0.005
 
 
-class AdaptiveEvaluation:
-    """Evaluate by sweeps while they contract, else in place and by a Krylov method.
+class Adaptation:
+    """Sweep over promising rows while the span falls fast, else in place and by a Krylov method.
 
-    On well-mixing models the span of the greedy step falls fast and plain sweeps are the cheapest.
-    On chains and grids values travel one state a sweep: there, greedy updates in place (forwards
-    and backwards) carry them across the whole model at once, and BiCGSTAB with a symmetric
-    Gauss-Seidel preconditioner finds the policy's value. The switch depends on spans only, so
-    that equal runs take equal steps.
+    On well-mixing models the span of the greedy step falls fast: nothing is cheaper than sweeps
+    over the rows that promise to be optimal. On chains and grids values travel one state a sweep:
+    there, greedy updates in place (forwards and backwards) carry them across the whole model, and
+    BiCGSTAB with a symmetric Gauss-Seidel preconditioner finds the policy's value. The choice
+    depends on spans only, so that equal runs take equal steps.
     """
 
     def __init__(self) -> None:
         self.slow = False
-        self.before: float | None = None
+        self.before = math.inf
 
-    def __call__(self, backup: Backup, v: FloatArray, span: float, target: float) -> FloatArray:
-        """Improve ``v`` towards the value of the best rows."""
-        if self.before is not None and span > max(SLOW * self.before, target):
+    def evaluate(self, backup: Backup, v: FloatArray, span: float, target: float) -> FloatArray:
+        """Improve ``v`` towards the value of the best rows, where sweeps alone are slow."""
+        if span > max(SLOW * self.before, target):
             self.slow = True
         self.before = span
-        if not self.slow:
-            return evaluate_by_sweeps(backup, v, span, target)
+        return self.evaluate_slowly(backup, v, target) if self.slow else v
+
+    def evaluate_slowly(self, backup: Backup, v: FloatArray, target: float) -> FloatArray:
+        """Carry values across the model in place, then solve for the policy's value."""
         backup.greedy_in_place(v, backwards=True)
         change = backup.greedy_in_place(v, backwards=False)
         goal = max(KRYLOV_FORCING * change, 0.2 * target)
         backup.policy_rows(whole=True).krylov(v, goal=goal, limit=KRYLOV_STEPS)
         return v
+
+    def narrow(self, gamma: float, before: float, span: float) -> float:
+        """Return the threshold within which an action may still become the best one.
+
+        Where steps shrink by a factor ``rate``, values will move by ``rate / (1 - rate)`` times
+        the last step: a guess, which the sweep over all rows at the end checks, whereas
+        `value_iteration` insists on a proof.
+        """
+        if self.slow or not before < math.inf:
+            return math.inf
+        rate = min(max(span / before, 0.1), SLOW) if before > 0 else 0.0
+        return min(SAFETY * rate / (1.0 - rate), gamma / (1.0 - gamma)) * span
 
 
 def solve(mdp: TabularMDP, *, tol: float = 1e-6) -> Solution:
@@ -79,10 +95,5 @@ def solve(mdp: TabularMDP, *, tol: float = 1e-6) -> Solution:
         return backward_induction(mdp)
     if not isinstance(mdp.objective, Discounted):
         return policy_iteration(mdp, tol=tol)
-    return plan(
-        mdp,
-        AdaptiveEvaluation(),
-        tol=tol,
-        max_iter=MAX_STEPS,
-        narrowing=narrow_to_promising,
-    )
+    adapt = Adaptation()
+    return plan(mdp, adapt.evaluate, tol=tol, max_iter=MAX_STEPS, narrowing=adapt.narrow)

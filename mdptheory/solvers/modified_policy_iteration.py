@@ -5,7 +5,7 @@ import numpy.typing as npt
 from mdptheory._typing import FloatArray
 from mdptheory.models import Solution, TabularMDP
 from mdptheory.operators.backup import Backup
-from mdptheory.solvers._planning import plan, require_discounted
+from mdptheory.solvers._planning import macqueen_threshold, plan, require_discounted
 
 FORCING = 0.1  # evaluate until the policy's residual span is this part of the greedy step's
 MAX_SWEEPS = 200
@@ -18,18 +18,6 @@ def evaluate_by_sweeps(backup: Backup, v: FloatArray, span: float, target: float
     v, _, low, high = rows.sweeps(v, goal=goal, limit=MAX_SWEEPS)
     v += backup.gamma / (1.0 - backup.gamma) * (low + high) / 2
     return v
-
-
-def narrow_to_promising(gamma: float, before: float, span: float) -> float:
-    """Return the threshold within which an action may still become the best one.
-
-    A guess, checked by the sweep over all rows at the end: values are expected to move by no more
-    than a few steps of the last size, where `value_iteration` insists on a proof.
-    """
-    return min(WORKING_SET * span, gamma / (1.0 - gamma) * span)
-
-
-WORKING_SET = 4.0
 
 
 def modified_policy_iteration(
@@ -80,10 +68,5 @@ def modified_policy_iteration(
     """
     require_discounted(mdp, "modified_policy_iteration")
     return plan(
-        mdp,
-        evaluate_by_sweeps,
-        tol=tol,
-        max_iter=max_iter,
-        v0=v0,
-        narrowing=narrow_to_promising,
+        mdp, evaluate_by_sweeps, tol=tol, max_iter=max_iter, v0=v0, narrowing=macqueen_threshold
     )

@@ -3,12 +3,7 @@
 import numpy.typing as npt
 
 from mdptheory.models import Solution, TabularMDP
-from mdptheory.solvers._planning import plan, require_discounted
-
-
-def eliminate(gamma: float, before: float, span: float) -> float:
-    """Return MacQueen's threshold: rows that fall short by more cannot be optimal."""
-    return gamma / (1.0 - gamma) * span
+from mdptheory.solvers._planning import macqueen_threshold, plan, require_discounted
 
 
 def value_iteration(
@@ -60,4 +55,4 @@ def value_iteration(
     array([1.818182, 0.      ])
     """
     require_discounted(mdp, "value_iteration")
-    return plan(mdp, None, tol=tol, max_iter=max_iter, v0=v0, narrowing=eliminate)
+    return plan(mdp, None, tol=tol, max_iter=max_iter, v0=v0, narrowing=macqueen_threshold)
