@@ -1,5 +1,6 @@
 """What a failed command says, in one sentence, and the exit code that goes with it."""
 
+import linecache
 import os
 import sys
 import traceback
@@ -41,16 +42,22 @@ def explain(error: BaseException) -> int:
 
 
 def _say(text: str, code: int) -> int:
-    print(f"mdptheory: {' '.join(text.split())}", file=sys.stderr)
+    print(f"mdptheory: {printable(' '.join(text.split()))}", file=sys.stderr)
     return code
+
+
+def printable(text: str) -> str:
+    """Escape what a terminal would obey instead of showing: names come from files."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _is_refusal(error: Exception) -> bool:
     """Tell a refusal raised by mdptheory on purpose from an accident deeper down."""
     if type(error) not in (ValueError, TypeError):
         return type(error).__module__.startswith("mdptheory.")
-    last = list(traceback.walk_tb(error.__traceback__))
-    return bool(last) and last[-1][0].f_globals.get("__name__", "").startswith("mdptheory.")
+    frame, line = list(traceback.walk_tb(error.__traceback__))[-1]
+    ours = frame.f_globals.get("__name__", "").startswith("mdptheory.")
+    return ours and linecache.getline(frame.f_code.co_filename, line).lstrip().startswith("raise ")
 
 
 def _usage_text(error: Exception) -> str:

@@ -3,11 +3,14 @@
 import json
 import math
 from collections.abc import Sequence
+from decimal import ROUND_CEILING, Context
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from mdptheory.certificates import Verified
+from mdptheory.cli.failures import printable
 from mdptheory.models import (
     Discounted,
     FiniteHorizon,
@@ -93,8 +96,8 @@ def print_solution(solution: Solution, mdp: TabularMDP, source: str, seconds: fl
     )
     print(convergence.status.value)
     print(
-        f"certified error {convergence.error_bound:.3g} after {convergence.iterations} iterations,"
-        f" {convergence.work:.4g} sweeps, {seconds:.3g} s"
+        f"certified error {rounded_up(convergence.error_bound)} after"
+        f" {convergence.iterations} iterations, {convergence.work:.4g} sweeps, {seconds:.3g} s"
     )
     staged = solution.v.ndim == 2
     values = solution.v[0] if staged else solution.v
@@ -115,7 +118,10 @@ def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> No
 
     table = Table(box=box.SIMPLE_HEAD)
     for title in header:
-        table.add_column(title, justify="right" if title == "value" else "left", no_wrap=True)
+        number = title == "value"
+        table.add_column(
+            title, justify="right" if number else "left", no_wrap=number, overflow="fold"
+        )
     for row in rows:
         table.add_row(*(_escaped(cell) for cell in row))
     Console(highlight=False).print(table)
@@ -124,7 +130,38 @@ def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> No
 def _escaped(cell: str) -> str:
     from rich.markup import escape
 
-    return escape(cell)
+    return escape(printable(cell))
+
+
+def verdict_fields(verified: Verified, objective: Objective) -> dict[str, Any]:
+    """Return what a certificate's check proved as plain fields."""
+    return {
+        "valid": True,
+        "exact": verified.exact,
+        "objective": objective_fields(objective),
+        "gap": verified.gap,
+        "tolerance": verified.tolerance,
+        "policy_loss": verified.policy_loss,
+        "checked_rows": verified.checked_rows,
+    }
+
+
+def print_verdict(verified: Verified, objective: Objective, claim: str, source: str) -> None:
+    """Print what a certificate's check proved as one sentence; numbers are rounded up."""
+    how = "in exact rational arithmetic" if verified.exact else "in floating point"
+    rounding = f" + {rounded_up(verified.tolerance)}" if verified.tolerance > 0 else ""
+    print(
+        f"{claim} proves for {source} ({objective_text(objective)}), {how}:"
+        f" lower <= v* <= upper{rounding} with a gap of {rounded_up(verified.gap)}; its policy"
+        f" loses at most {rounded_up(verified.policy_loss)} ({verified.checked_rows} rows checked)"
+    )
+
+
+def rounded_up(bound: float) -> str:
+    """Return a bound with three digits, rounded so that it stays a bound."""
+    if not math.isfinite(bound):
+        return str(bound)
+    return f"{float(Context(prec=3, rounding=ROUND_CEILING).create_decimal(bound)):.3g}"
 
 
 def info_fields(mdp: TabularMDP, found: Structure) -> dict[str, Any]:
@@ -210,5 +247,5 @@ def _size_text(sizes: list[int]) -> str:
 def _listed(mdp: TabularMDP, states: npt.NDArray[Any]) -> str:
     if not len(states):
         return "none"
-    shown = ", ".join(mdp.state_label(int(s)) for s in states[:8])
+    shown = ", ".join(printable(mdp.state_label(int(s))) for s in states[:8])
     return f"{len(states)}: {shown}{', ...' if len(states) > 8 else ''}"

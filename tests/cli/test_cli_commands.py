@@ -243,6 +243,40 @@ def test_bad_usage_is_one_sentence_on_stderr_with_code_2(capsys, words, sentence
     assert sentence in refused(capsys, *words)
 
 
+def test_hostile_and_long_names_are_shown_not_obeyed(capsys, tmp_path):
+    names = ["\x1b[2J[red]", "long " * 40]
+    mdp = TabularMDP.from_dense(
+        [[[1.0, 0.0]], [[0.0, 1.0]]], [[0.0], [1.25]], 0.5, state_names=names
+    )
+    path = tmp_path / "names.npz"
+    io.write(mdp, path)
+    for command in ("solve", "info"):
+        code, out, _ = run(capsys, command, str(path))
+        assert (code, "\x1b" in out) == (0, False)
+        assert "\\x1b[2J[red]" in out
+    shown = run(capsys, "solve", str(path))[1]
+    assert any(word.startswith(("2.5", "2.4999", "2.5000")) for word in shown.split())
+
+
+def test_bounds_are_rounded_up():
+    from mdptheory.cli.report import rounded_up
+
+    shown = [rounded_up(x) for x in (0.0, 1.0, 1.0001, 9.991e-12, 123456.0, float("inf"))]
+    assert shown == ["0", "1", "1.01", "1e-11", "1.24e+05", "inf"]
+
+
+def test_a_check_that_rounding_leaves_open_fails_and_points_to_exact(capsys, monkeypatch, model):
+    from mdptheory import certificates
+
+    certificate = model.replace("model.npz", "c.json")
+    run(capsys, "solve", model, "--certificate", certificate)
+    verified = certificates.Verified(gap=0.1, exact=False, checked_rows=4, tolerance=float("inf"))
+    monkeypatch.setattr(certificates, "check", lambda *_, **__: verified)
+    code, out, err = run(capsys, "check", certificate, model)
+    assert (code, out) == (1, "")
+    assert "--exact decides" in err
+
+
 def test_a_broken_file_is_one_sentence(capsys, tmp_path):
     path = tmp_path / "broken.npz"
     path.write_bytes(b"PK\x03\x04 nothing")

@@ -48,6 +48,28 @@ def test_an_error_inside_a_command(capsys, monkeypatch, error, code, sentence):
     assert said.err.count("\n") == 1
 
 
+def test_a_type_error_is_a_refusal_only_where_mdptheory_raises_it(capsys, monkeypatch):
+    from mdptheory import io
+
+    monkeypatch.setattr(structure, "analyse", lambda mdp: structure.graph(None))
+    assert main(["info", "env:riverswim"]) == 70
+    monkeypatch.setattr(structure, "analyse", lambda mdp: io.write(None, "m.npz"))
+    capsys.readouterr()
+    assert main(["info", "env:riverswim"]) == 2
+    assert "mdp has type NoneType; expected a TabularMDP" in capsys.readouterr().err
+
+
+def test_an_ascii_terminal_is_no_failure(tmp_path):
+    script = (
+        "import sys; from mdptheory import TabularMDP, io; from mdptheory.cli import main;"
+        "mdp = TabularMDP.from_dense([[[1.0]]], [[1.0]], 0.5, state_names=['été']);"
+        "io.write(mdp, 'm.npz'); sys.argv = ['mdptheory', 'solve', 'm.npz']; sys.exit(main())"
+    )
+    done = python("-c", script, cwd=tmp_path, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "0 (\\xe9t\\xe9)" in done.stdout
+
+
 def test_a_fault_shows_its_place_on_request(capsys, monkeypatch):
     monkeypatch.setattr(structure, "analyse", raising(ZeroDivisionError("oops")))
     monkeypatch.setenv("MDPTHEORY_TRACEBACK", "1")
