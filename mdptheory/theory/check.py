@@ -150,7 +150,7 @@ class Check:
         slack : float
             Numerical error that is accepted.
         scale : float or array, optional
-            Natural size of the two sides; by default the larger magnitude of all entries.
+            Natural size of the two sides; by default the largest finite magnitude of all entries.
 
         Returns
         -------
@@ -161,10 +161,13 @@ class Check:
         if a.shape != b.shape:
             raise InvalidModelError(f"left has shape {a.shape}; expected {b.shape} as right has")
         if scale is None:
-            scale = max(np.abs(a).max(initial=0.0), np.abs(b).max(initial=0.0))
+            both = np.abs(np.concatenate([a.ravel(), b.ravel()]))
+            scale = both[np.isfinite(both)].max(initial=0.0)
+        with np.errstate(invalid="ignore"):  # equal infinities (unavailable actions) are equal
+            difference = np.where(a == b, 0.0, a - b)
         return (
-            cls.worst(a - b, 0.0, slack=slack, scale=scale),
-            cls.worst(b - a, 0.0, slack=slack, scale=scale),
+            cls.worst(difference, 0.0, slack=slack, scale=scale),
+            cls.worst(-difference, 0.0, slack=slack, scale=scale),
         )
 
     @classmethod

@@ -204,7 +204,10 @@ def load_case(path: str | os.PathLike[str]) -> SavedCase:
         raise InvalidFileError(f"{source} is not a JSON file: {error}") from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise InvalidFileError(f"{source} is not of the format {FORMAT!r}")
-    saved = decode(data.get("saved"))
+    try:
+        saved = decode(data.get("saved"))
+    except RecursionError:
+        raise InvalidFileError(f"{source} is nested too deeply") from None
     if not isinstance(saved, SavedCase) or not isinstance(saved.check, Check):
         raise InvalidFileError(f"{source} holds no saved case")
     return saved

@@ -70,6 +70,14 @@ def test_equal_is_two_inequalities():
         Check.equal([1.0, 2.0], [1.0])
 
 
+def test_equal_infinities_are_equal_and_others_are_not():
+    table = [1.0, -math.inf]
+    assert all(c.holds and c.conclusive for c in Check.equal(table, table))
+    assert not all(c.holds for c in Check.equal(table, [1.0, math.inf]))
+    assert not all(c.holds for c in Check.equal(table, [1.0, 0.0]))
+    assert not any(c.holds for c in Check.equal(math.nan, math.nan))
+
+
 def test_worst_prefers_violation_then_tightness_then_room():
     assert Check.worst([1.0, 5.0, 9.0], [2.0, 4.0, 7.0]).measured == 9.0
     assert Check.worst([0.1, 0.9], [0.2, 10.0]).measured == 0.1  # tighter, though not closer

@@ -195,6 +195,7 @@ def test_replay_of_what_is_not_there(tmp_path):
         '{"format": "mdptheory-case-1", "saved": 3}',
         '{"format": "mdptheory-case-1", "saved": {"$type": "x:y"}}',
         "[" * 100_000,
+        '{"format": "mdptheory-case-1", "saved": ' + "[" * 800 + "]" * 800 + "}",
     ],
     ids=lambda text: text[:20],
 )
