@@ -1,5 +1,6 @@
 """Reinforcement-learning theory as programs that can be run, trusted and refuted."""
 
+from mdptheory import certificates, environments, io
 from mdptheory._version import __version__
 from mdptheory.models import (
     BoundsCertificate,
@@ -31,6 +32,9 @@ __all__ = [
     "TotalReward",
     "__version__",
     "backward_induction",
+    "certificates",
+    "environments",
+    "io",
     "linear_program",
     "modified_policy_iteration",
     "policy_iteration",
