@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
@@ -25,17 +26,18 @@ from proofs_checks._oracles import (
 )
 
 ONE = Fraction(1)
-Checker = Callable[[BoundsCertificate, TabularMDP], object]
+Checker = Callable[[BoundsCertificate, TabularMDP], float]
+T = TypeVar("T")
 
 
 @case
 class Case:
-    """A claim about a stochastic shortest path, true or forged; the last state absorbs.
+    """A claim about a stochastic shortest path, true or forged; only the last state absorbs.
 
     Attributes
     ----------
     mdp : TabularMDP
-        A model with total reward, no reward positive.
+        A model with total reward; none is positive, unless every policy ends.
     policy : array of int of shape (n_states,)
         The policy that the claim is about.
     lower, upper, weights : array of shape (n_states,)
@@ -59,6 +61,8 @@ class Trace:
         The instance.
     accepted : bool
         Whether the checker accepted the claim.
+    float_tolerance : float or None
+        What the checker's float mode adds to the bounds, None if it refused the claim.
     proper : bool
         Whether the policy reaches the last state from everywhere.
     steps, v_policy : list of Fraction or None
@@ -69,6 +73,7 @@ class Trace:
 
     case: Case
     accepted: bool
+    float_tolerance: float | None
     proper: bool
     steps: list[Fraction] | None
     v_policy: list[Fraction] | None
@@ -155,7 +160,10 @@ def sample(rng: np.random.Generator) -> Case:
 
 
 def _random_path(rng: np.random.Generator, inner: int, *, leaky: bool) -> TabularMDP:
-    """Draw costs in quarters; each first action (all if leaky) may end in the last state."""
+    """Draw costs in quarters; each first action (all if leaky) may end in the last state.
+
+    If all policies end, rewards may be positive too.
+    """
     table: list[list[Arm]] = []
     for _ in range(inner):
         arms: list[Arm] = []
@@ -163,15 +171,15 @@ def _random_path(rng: np.random.Generator, inner: int, *, leaky: bool) -> Tabula
             weights = rng.integers(0, 3, inner + 1)
             weights[-1] = 1 if leaky or a == 0 else 0
             weights[rng.integers(inner)] += 1
-            cost = int(rng.integers(0, 5) * rng.integers(0, 2))
+            cost = int(rng.integers(-4 if leaky else 0, 5) * rng.integers(0, 2))
             arms.append((weights.tolist(), 0.0 - cost / 4))
         table.append(arms)
     return build([*table, [([0] * inner + [1], 0.0)]], TotalReward())
 
 
-def exactly(certificate: BoundsCertificate, mdp: TabularMDP) -> object:
-    """Ask the library's checker in exact mode."""
-    return check(certificate, mdp, exact=True)
+def exactly(certificate: BoundsCertificate, mdp: TabularMDP) -> float:
+    """Ask the library's checker in exact mode for its bound on the loss."""
+    return check(certificate, mdp, exact=True).policy_loss
 
 
 def run(case: Case, *, checker: Checker = exactly) -> Trace:
@@ -179,14 +187,10 @@ def run(case: Case, *, checker: Checker = exactly) -> Trace:
     claim = BoundsCertificate(TotalReward(), case.lower, case.upper, case.policy, case.weights)
     chosen = pick(case.mdp, case.policy)
     proper = is_proper(chosen)
-    try:
-        checker(claim, case.mdp)
-        accepted = True
-    except InvalidCertificateError:
-        accepted = False
     return Trace(
         case,
-        accepted=accepted,
+        accepted=_ask(lambda: checker(claim, case.mdp)) is not None,
+        float_tolerance=_ask(lambda: check(claim, case.mdp).tolerance),
         proper=proper,
         steps=count_steps(chosen) if proper else None,
         v_policy=total(chosen) if proper else None,
@@ -194,11 +198,20 @@ def run(case: Case, *, checker: Checker = exactly) -> Trace:
     )
 
 
+def _ask(question: Callable[[], T]) -> T | None:
+    try:
+        return question()
+    except InvalidCertificateError:
+        return None
+
+
 def admissible(case: Case) -> bool:
-    """Tell whether only the last state absorbs, nothing pays, and enumeration is affordable."""
+    """Tell whether only the last state absorbs, no circle pays, and enumeration is affordable."""
     mdp, ends = case.mdp, absorbing_states(case.mdp)
-    total_reward = isinstance(mdp.objective, TotalReward) and bool((mdp.reward <= 0).all())
-    return total_reward and bool(ends[-1] and ends.sum() == 1) and is_small(mdp)
+    if not isinstance(mdp.objective, TotalReward) or not ends[-1] or ends.sum() != 1:
+        return False
+    leaves = np.add.reduceat(mdp.prob * (mdp.next_state == mdp.n_states - 1), mdp.row_ptr[:-1]) > 0
+    return bool((mdp.reward <= 0).all() or leaves.all()) and is_small(mdp, case.lower, case.upper)
 
 
 # ---- links --------------------------------------------------------------------------------------
@@ -244,6 +257,19 @@ def upper_bound(trace: Trace) -> Checks:
     return _order(trace, trace.v_star, _fractions(trace.case.upper))
 
 
+def in_floats(trace: Trace) -> Checks:
+    """Float mode: lower - tolerance <= v_policy and v* <= upper + tolerance, where it is finite."""
+    if trace.float_tolerance is None or not np.isfinite(trace.float_tolerance):
+        return ()
+    if trace.v_policy is None:
+        return Check(1.0, 0.0, slack=0.0, scale=1.0)  # a finite tolerance for an improper policy
+    extra = Fraction(trace.float_tolerance)
+    return (
+        _order(trace, [x - extra for x in _fractions(trace.case.lower)], trace.v_policy),
+        _order(trace, trace.v_star, [x + extra for x in _fractions(trace.case.upper)]),
+    )
+
+
 def library(trace: Trace) -> Checks:
     """Hold the library's value to the best proper policy, and its certificate to the truth."""
     solution = solve(trace.case.mdp, tol=1e-6)
@@ -269,7 +295,7 @@ def broken_check(
     weights: bool = True,
     end: bool = True,
     every_row: bool = True,
-) -> None:
+) -> float:
     """Check in fractions, but without the weights, the absorbing state, or some rows of T."""
     assert certificate.absorption is not None
     lower, upper = _fractions(certificate.lower), _fractions(certificate.upper)
@@ -283,6 +309,7 @@ def broken_check(
         fails |= weights and (w[s] < 0 or w[s] < exact_backup(own._replace(reward=ONE), ONE, w))
     if fails:
         raise InvalidCertificateError("some inequality fails")
+    return certificate.gap
 
 
 CHAIN = Chain(
@@ -306,6 +333,7 @@ CHAIN = Chain(
         Link("lower", "lower <= v_policy", lower_bound),
         Link("feasible", "v_policy <= v*", feasible),
         Link("upper", "v* <= upper", upper_bound),
+        Link("in_floats", "float mode: true up to its reported tolerance", in_floats),
         Link("library", "solve finds v*, and its certificate is true", library),
     ),
     twins=(
