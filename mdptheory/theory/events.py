@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+import numpy as np
+
 PValue: TypeAlias = Callable[[Sequence[bool], float], float]
 
 
@@ -119,5 +121,5 @@ def false_alarm(p_value: PValue, count: int, delta: float, level: float) -> floa
         return level
     from scipy.stats import binom
 
-    sizes = (float(binom.sf(hits - 1, count, delta)) for hits in range(1, count + 1))
-    return next((size for size in sizes if size < level), 0.0)
+    sizes = binom.sf(np.arange(count), count, delta)  # at least 1, 2, .. count occurrences
+    return float(sizes[sizes < level].max(initial=0.0))
