@@ -87,7 +87,7 @@ def solve(mdp: TabularMDP, *, tol: float = 1e-6) -> Solution:
     Examples
     --------
     >>> mdp = TabularMDP.from_dense([[[0.5, 0.5]], [[0.0, 1.0]]], [[1.0], [0.0]], 0.9)
-    >>> solution = solve(mdp)
+    >>> solution = solve(mdp, tol=1e-9)
     >>> solution.v.round(6), solution.policy
     (array([1.818182, 0.      ]), array([0, 0]))
     """

@@ -51,7 +51,7 @@ def value_iteration(
     Examples
     --------
     >>> mdp = TabularMDP.from_dense([[[0.5, 0.5]], [[0.0, 1.0]]], [[1.0], [0.0]], 0.9)
-    >>> value_iteration(mdp).v.round(6)
+    >>> value_iteration(mdp, tol=1e-9).v.round(6)
     array([1.818182, 0.      ])
     """
     require_discounted(mdp, "value_iteration")
