@@ -3,7 +3,7 @@
 from mdptheory._typing import FloatArray
 from mdptheory.operators.backup import Backup, PolicyRows
 
-DIRECT_STATES = 2_000  # above this, fill-in makes elimination slower than Krylov on random models
+DIRECT_STATES = 500  # above this, fill-in makes elimination slower than Krylov on random models
 KRYLOV_STEPS = 500
 
 

@@ -31,7 +31,7 @@ def policy_iteration(mdp: TabularMDP, *, tol: float = 1e-6, max_iter: int = 1_00
 
     Notes
     -----
-    Up to 3000 states the evaluation factorises ``I - gamma P`` (sparse LU); above, it runs BiCGSTAB
+    Up to 500 states the evaluation factorises ``I - gamma P`` (sparse LU); above, it runs BiCGSTAB
     with a Gauss-Seidel sweep as preconditioner, so that sparse models stay sparse. Either way the
     greedy sweep that follows bounds the error.
 
