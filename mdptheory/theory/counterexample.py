@@ -13,7 +13,8 @@ from mdptheory.theory.chain import Chain
 from mdptheory.theory.check import Check
 from mdptheory.theory.codec import decode, encode, register
 from mdptheory.theory.shrink import shrink
-from mdptheory.theory.verify import CaseOutcome, draw_case, representative, run_case
+from mdptheory.theory.tally import CaseOutcome, representative
+from mdptheory.theory.verify import draw_case, run_case
 
 FORMAT = "mdptheory-case-1"
 MAX_BYTES = 64 * 2**20

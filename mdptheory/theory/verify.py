@@ -3,7 +3,6 @@
 import math
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,30 +11,14 @@ from mdptheory._validation import check_count, check_number
 from mdptheory.errors import InvalidModelError
 from mdptheory.theory.chain import Chain, Checks, Event, Twin
 from mdptheory.theory.check import Check
-from mdptheory.theory.events import false_alarm
 from mdptheory.theory.rates import rate_report
-from mdptheory.theory.report import (
-    ChainReport,
-    EventReport,
-    LinkReport,
-    RateReport,
-    RunError,
-    TwinReport,
-)
+from mdptheory.theory.report import ChainReport, RateReport, RunError, TwinReport
+from mdptheory.theory.tally import CaseOutcome, event_report, link_report, representative
 
 FALSE_ALARM_BUDGET = 1e-6  # probability that a whole run refutes some true claim by chance
 BATCH = 16  # cases a worker takes at once; results do not depend on it
 
 Progress: TypeAlias = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class CaseOutcome:
-    """What one case said: per link its checks, per event whether it occurred."""
-
-    links: dict[str, tuple[Check, ...]] = field(default_factory=dict)
-    events: dict[str, tuple[bool, bool]] = field(default_factory=dict)  # occurred, conclusive
-    errors: tuple[tuple[str, str], ...] = ()
 
 
 def case_rng(chain_id: str, seed: int, index: int) -> np.random.Generator:
@@ -221,8 +204,8 @@ def verify_chain(
         second_route=chain.second_route,
         trials=trials,
         seed=seed,
-        links=tuple(_link_report(x.name, x.statement, outcomes) for x in chain.links),
-        events=tuple(_event_report(event, outcomes, level) for event in chain.events),
+        links=tuple(link_report(x.name, x.statement, outcomes) for x in chain.links),
+        events=tuple(event_report(event, outcomes, level) for event in chain.events),
         rates=rates,
         twins=twins,
         errors=(*_errors(outcomes), *rate_errors),
@@ -295,76 +278,6 @@ def _errors(outcomes: Sequence[CaseOutcome]) -> tuple[RunError, ...]:
     )
 
 
-def representative(checks: tuple[Check, ...]) -> Check:
-    """Return the check that speaks for the case: most violated, else tightest, else least room."""
-    violated = [c for c in checks if not c.holds]
-    if violated:
-        return max(violated, key=lambda c: math.inf if math.isnan(c.room) else -c.room)
-    conclusive = [c for c in checks if c.conclusive]
-    if conclusive:
-        return max(conclusive, key=lambda c: c.tightness)
-    return max(checks, key=lambda c: -c.room)
-
-
-def _rank(check: Check) -> tuple[int, float]:
-    """Order cases by how telling they are: violated, then tight, then inconclusive."""
-    if not check.holds:
-        return 2, math.inf if math.isnan(check.room) else -check.room
-    return (1, check.tightness) if check.conclusive else (0, -check.room)
-
-
-def _link_report(name: str, statement: str, outcomes: Sequence[CaseOutcome]) -> LinkReport:
-    spoken = {
-        index: representative(outcome.links[name])
-        for index, outcome in enumerate(outcomes)
-        if outcome.links.get(name)
-    }
-    kinds = [_kind(outcomes[index].links[name]) for index in spoken]
-    tight = [c.tightness for c in spoken.values() if c.conclusive]
-    rooms = [c.room for c in spoken.values()]
-    worst = max(spoken, key=lambda index: _rank(spoken[index])) if spoken else -1
-    return LinkReport(
-        name=name,
-        statement=statement,
-        trials=len(outcomes),
-        conclusive=kinds.count("conclusive"),
-        vacuous=kinds.count("vacuous"),
-        degenerate=kinds.count("degenerate"),
-        skipped=len(outcomes) - len(spoken),
-        violations=sum(not c.holds for c in spoken.values()),
-        max_tightness=max(tight, default=math.nan),
-        median_tightness=float(np.median(tight)) if tight else math.nan,
-        min_room=min(rooms, default=math.nan),
-        median_room=float(np.median(rooms)) if rooms else math.nan,
-        worst_index=worst,
-        worst_measured=spoken[worst].measured if spoken else math.nan,
-        worst_bound=spoken[worst].bound if spoken else math.nan,
-    )
-
-
-def _kind(checks: tuple[Check, ...]) -> str:
-    if any(c.conclusive for c in checks):
-        return "conclusive"
-    return "vacuous" if any(c.vacuous for c in checks) else "degenerate"
-
-
-def _event_report(event: Event, outcomes: Sequence[CaseOutcome], level: float) -> EventReport:
-    seen = [outcome.events[event.name] for outcome in outcomes if event.name in outcome.events]
-    occurred = [happened for happened, _ in seen]
-    return EventReport(
-        name=event.name,
-        statement=event.statement,
-        delta=event.delta,
-        trials=len(seen),
-        occurrences=sum(occurred),
-        conclusive=sum(said for _, said in seen),
-        test=getattr(event.p_value, "__name__", "custom"),
-        p_value=float(event.p_value(occurred, event.delta)),
-        level=level,
-        false_alarm=false_alarm(event.p_value, len(seen), event.delta, level),
-    )
-
-
 def _verify_twin(
     chain: Chain,
     twin: Twin,
@@ -389,7 +302,7 @@ def _verify_twin(
         if deterministic and first and awaited <= set(first):
             break
     caught = set(first)
-    caught |= {e.name for e in broken.events if _event_report(e, outcomes, level).refuted}
+    caught |= {e.name for e in broken.events if event_report(e, outcomes, level).refuted}
     if awaited & {rate.name for rate in chain.rates} or (not awaited and not caught):
         caught |= {rate.name for rate in _rates(broken, seed, level)[0] if rate.refuted}
     shown = min(
