@@ -77,8 +77,9 @@ def largest(x):
     top = 0.0
     for i in range(x.size):
         size = abs(x[i])
-        if not size <= top:
-            top = size
+        if np.isnan(size):
+            return size
+        top = max(top, size)
     return top
 
 
