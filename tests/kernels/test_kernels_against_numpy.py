@@ -121,6 +121,7 @@ def test_pack_rows_keeps_the_close_rows_and_every_best_one(seed, wide):
         0, rows.choice_ptr, *rows.rows, rows.reward, np.arange(len(q), dtype=np.uint64), q, out,
         threshold, chosen, k_choice, k_row, k_next, k_prob, k_reward, k_origin,
     )  # fmt: skip
+    kept, size = int(kept), int(size)
     assert k_origin[:kept].tolist() == wanted.tolist()
     assert np.array_equal(k_reward[:kept], rows.reward[wanted])
     counts = np.bincount(rows.state[wanted], minlength=rows.n)
