@@ -5,7 +5,9 @@ or share a zero, and those are the rows on which proofs go wrong.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from mdptheory import Discounted, TabularMDP
 from mdptheory._typing import FloatArray, IntArray
 from mdptheory.models import Objective
 from mdptheory.operators import bellman
+from proofs_checks._oracles import optimal_value
 
 GAMMAS = (0.3, 0.5, 0.75, 0.9, 0.95, 0.99)
 Arm = tuple[Sequence[float], float]
@@ -113,6 +116,22 @@ def value_width(mdp: TabularMDP, *values: FloatArray) -> float:
     extremes = [mdp.reward.min() / (1 - mdp.gamma), mdp.reward.max() / (1 - mdp.gamma)]
     extremes += [float(x) for v in values for x in (np.min(v), np.max(v))]
     return float(max(extremes) - min(extremes))
+
+
+def altered(run: Callable[[Any], Any], **changes: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a run whose traces have fields replaced: a bug planted in one quantity."""
+
+    def broken(case: Any) -> Any:
+        trace = run(case)
+        return replace(trace, **{name: change(trace) for name, change in changes.items()})
+
+    return broken
+
+
+def short_sighted(trace: Any) -> FloatArray:
+    """Return the optimal value for 0.9 gamma: a wrong reference for the trace's model."""
+    mdp: TabularMDP = trace.case.mdp
+    return optimal_value(mdp.with_objective(Discounted(0.9 * mdp.gamma)))
 
 
 def is_small(mdp: TabularMDP, *values: FloatArray) -> bool:

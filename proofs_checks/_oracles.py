@@ -258,3 +258,46 @@ def _histories(stages: list[list[list[Row]]], start: int) -> Iterator[History]:
             for t, p in row.successors
             if p > 0
         ]
+
+
+# ---- total reward until the last state is reached ------------------------------------------------
+
+
+def chosen_rows(mdp: TabularMDP, policy: Sequence[int] | IntArray) -> list[Row]:
+    """Return the row that the policy uses in each state."""
+    return [
+        next(row for row in rows if row.action == int(a))
+        for rows, a in zip(exact_rows(mdp), policy, strict=True)
+    ]
+
+
+def is_proper(chosen: Sequence[Row]) -> bool:
+    """Tell whether the last state can be reached from every state."""
+    reached = {len(chosen) - 1}
+    for _ in chosen:
+        reached |= {
+            s
+            for s, row in enumerate(chosen)
+            if any(p > 0 and t in reached for t, p in row.successors)
+        }
+    return len(reached) == len(chosen)
+
+
+def exact_total(chosen: Sequence[Row]) -> list[Fraction]:
+    """Value of a proper policy's rows until the last state is reached."""
+    end = [s == len(chosen) - 1 for s in range(len(chosen))]
+    return exact_chain_value(chosen, Fraction(1), end)
+
+
+def count_steps(chosen: Sequence[Row]) -> list[Fraction]:
+    """Return the expected steps of a proper policy's rows until the last state is reached."""
+    return exact_total([row._replace(reward=Fraction(1)) for row in chosen])
+
+
+def best_proper(mdp: TabularMDP) -> tuple[list[Fraction], list[Fraction]]:
+    """Return the statewise best value, and most expected steps, of all proper policies."""
+    every = [chosen_rows(mdp, policy) for policy in all_policies(mdp)]
+    proper = [chosen for chosen in every if is_proper(chosen)]
+    values = [exact_total(chosen) for chosen in proper]
+    steps = [count_steps(chosen) for chosen in proper]
+    return [max(x) for x in zip(*values, strict=True)], [max(x) for x in zip(*steps, strict=True)]

@@ -1,7 +1,7 @@
 """Total reward until absorption: the weights prove the policy proper, and then the bounds hold."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from typing import TypeVar
@@ -15,14 +15,17 @@ from mdptheory.errors import InvalidCertificateError
 from mdptheory.models import absorbing_states
 from mdptheory.theory import Chain, Check, Link, Provenance, Twin, case
 from mdptheory.theory.chain import Checks
-from proofs_checks._cases import Arm, build, is_small
+from proofs_checks._cases import Arm, altered, build, is_small
 from proofs_checks._oracles import (
-    Row,
     all_policies,
     as_floats,
+    best_proper,
+    chosen_rows,
+    count_steps,
     exact_backup,
-    exact_chain_value,
     exact_rows,
+    exact_total,
+    is_proper,
 )
 
 ONE = Fraction(1)
@@ -85,48 +88,6 @@ class Trace:
         return float(max(np.max(np.abs(self.case.upper - self.case.lower)), 1.0))
 
 
-# ---- exact arithmetic ---------------------------------------------------------------------------
-
-
-def pick(mdp: TabularMDP, policy: Sequence[int] | IntArray) -> list[Row]:
-    """Return the row that the policy uses in each state."""
-    return [
-        next(row for row in rows if row.action == int(a))
-        for rows, a in zip(exact_rows(mdp), policy, strict=True)
-    ]
-
-
-def is_proper(chosen: Sequence[Row]) -> bool:
-    """Tell whether the last state can be reached from every state."""
-    reached = {len(chosen) - 1}
-    for _ in chosen:
-        reached |= {
-            s
-            for s, row in enumerate(chosen)
-            if any(p > 0 and t in reached for t, p in row.successors)
-        }
-    return len(reached) == len(chosen)
-
-
-def total(chosen: Sequence[Row]) -> list[Fraction]:
-    """Value of a proper policy's rows until the last state is reached."""
-    end = [s == len(chosen) - 1 for s in range(len(chosen))]
-    return exact_chain_value(chosen, ONE, end)
-
-
-def count_steps(chosen: Sequence[Row]) -> list[Fraction]:
-    """Return the expected steps of a proper policy's rows until the last state is reached."""
-    return total([row._replace(reward=ONE) for row in chosen])
-
-
-def best_proper(mdp: TabularMDP) -> tuple[list[Fraction], list[Fraction]]:
-    """Return the statewise best value, and most expected steps, of all proper policies."""
-    every = [pick(mdp, policy) for policy in all_policies(mdp)]
-    proper = [chosen for chosen in every if is_proper(chosen)]
-    values, steps = [total(chosen) for chosen in proper], [count_steps(chosen) for chosen in proper]
-    return [max(x) for x in zip(*values, strict=True)], [max(x) for x in zip(*steps, strict=True)]
-
-
 # ---- cases --------------------------------------------------------------------------------------
 
 
@@ -140,7 +101,7 @@ def sample(rng: np.random.Generator) -> Case:
             for i, j in zip(mdp.choice_ptr, mdp.choice_ptr[1:], strict=False)
         ]
     )
-    chosen = pick(mdp, policy)
+    chosen = chosen_rows(mdp, policy)
     if not is_proper(chosen):
         room = float(rng.integers(1, 4))
         here = np.array([room] * inner + [0.0])
@@ -148,7 +109,7 @@ def sample(rng: np.random.Generator) -> Case:
         return Case(mdp, policy, lower, np.zeros(inner + 1), here * 4)
     v_star, longest = best_proper(mdp)
     steps, room = as_floats(count_steps(chosen)), float(rng.choice([1e-6, 0.25]))
-    lower = as_floats(total(chosen)) - room * steps
+    lower = as_floats(exact_total(chosen)) - room * steps
     upper = as_floats(v_star) + room * as_floats(longest) if leaky else np.zeros(inner + 1)
     if rng.integers(6) == 0:
         upper = lower + 2 * room * steps  # the policy's own value: not enough unless optimal
@@ -182,18 +143,23 @@ def exactly(certificate: BoundsCertificate, mdp: TabularMDP) -> float:
     return check(certificate, mdp, exact=True).policy_loss
 
 
-def run(case: Case, *, checker: Checker = exactly) -> Trace:
+def in_float_mode(certificate: BoundsCertificate, mdp: TabularMDP) -> float:
+    """Ask the library's checker in float mode for its tolerance."""
+    return check(certificate, mdp).tolerance
+
+
+def run(case: Case, *, checker: Checker = exactly, float_checker: Checker = in_float_mode) -> Trace:
     """Ask the checker, then compute the truth without it."""
     claim = BoundsCertificate(TotalReward(), case.lower, case.upper, case.policy, case.weights)
-    chosen = pick(case.mdp, case.policy)
+    chosen = chosen_rows(case.mdp, case.policy)
     proper = is_proper(chosen)
     return Trace(
         case,
         accepted=_ask(lambda: checker(claim, case.mdp)) is not None,
-        float_tolerance=_ask(lambda: check(claim, case.mdp).tolerance),
+        float_tolerance=_ask(lambda: float_checker(claim, case.mdp)),
         proper=proper,
         steps=count_steps(chosen) if proper else None,
-        v_policy=total(chosen) if proper else None,
+        v_policy=exact_total(chosen) if proper else None,
         v_star=best_proper(case.mdp)[0],
     )
 
@@ -270,17 +236,23 @@ def in_floats(trace: Trace) -> Checks:
     )
 
 
-def library(trace: Trace) -> Checks:
+def library(trace: Trace, *, count: bool = True) -> Checks:
     """Hold the library's value to the best proper policy, and its certificate to the truth."""
     solution = solve(trace.case.mdp, tol=1e-6)
     claim, v_star = solution.certificate, as_floats(trace.v_star)
     equal = Check.equal(solution.v, v_star, slack=1e-8, scale=trace.width)
     if claim.absorption is None:
         return equal
-    check(claim, trace.case.mdp, exact=True)
+    if not count:
+        claim = replace(claim, absorption=np.ones_like(claim.absorption))
+    refused = _ask(lambda: exactly(claim, trace.case.mdp)) is None
+    own = exact_total(chosen_rows(trace.case.mdp, claim.policy))
     return (
         *equal,
-        _order(trace, _fractions(claim.lower), total(pick(trace.case.mdp, claim.policy))),
+        Check(float(refused), 0.0, slack=0.0, scale=1.0),
+        _order(
+            trace, _fractions(claim.lower), exact_total(chosen_rows(trace.case.mdp, claim.policy))
+        ),
         _order(trace, trace.v_star, _fractions(claim.upper)),
     )
 
@@ -299,7 +271,7 @@ def broken_check(
     """Check in fractions, but without the weights, the absorbing state, or some rows of T."""
     assert certificate.absorption is not None
     lower, upper = _fractions(certificate.lower), _fractions(certificate.upper)
-    w, chosen = _fractions(certificate.absorption), pick(mdp, certificate.policy)
+    w, chosen = _fractions(certificate.absorption), chosen_rows(mdp, certificate.policy)
     fails = end and (lower[-1] > 0 or upper[-1] < 0)
     for s, rows in enumerate(exact_rows(mdp)[:-1]):
         own = chosen[s]
@@ -310,6 +282,26 @@ def broken_check(
     if fails:
         raise InvalidCertificateError("some inequality fails")
     return certificate.gap
+
+
+def run_halved(case: Case) -> Trace:
+    """Claim a quarter of the weights, before a checker that does not look at them."""
+    weak = replace(case, weights=case.weights / 4)
+    return run(weak, checker=partial(broken_check, weights=False))
+
+
+def worst_proper(trace: Trace) -> list[Fraction]:
+    """Value of the worst proper policy: a wrong reference for the optimum."""
+    mdp = trace.case.mdp
+    every = [chosen_rows(mdp, policy) for policy in all_policies(mdp)]
+    values = [exact_total(chosen) for chosen in every if is_proper(chosen)]
+    return [min(x) for x in zip(*values, strict=True)]
+
+
+def no_end_in_floats(certificate: BoundsCertificate, mdp: TabularMDP) -> float:
+    """Do not look at the absorbing state, and report no tolerance."""
+    broken_check(certificate, mdp, end=False)
+    return 0.0
 
 
 CHAIN = Chain(
@@ -354,6 +346,30 @@ CHAIN = Chain(
             "the upper bound is checked on the policy's rows only",
             run=partial(run, checker=partial(broken_check, every_row=False)),
             expect_link="upper",
+        ),
+        Twin(
+            "quarter_weights",
+            "half of the expected steps pass for weights",
+            run=run_halved,
+            expect_link="steps",
+        ),
+        Twin(
+            "no_end_in_floats",
+            "float mode does not look at the absorbing state",
+            run=partial(run, float_checker=no_end_in_floats),
+            expect_link="in_floats",
+        ),
+        Twin(
+            "wrong_reference",
+            "the value of the worst proper policy stands for the optimum",
+            run=altered(run, v_star=worst_proper),
+            expect_link="feasible",
+        ),
+        Twin(
+            "one_step",
+            "the solver's certificate claims absorption in one step",
+            links={"library": partial(library, count=False)},
+            expect_link="library",
         ),
     ),
 )

@@ -1,7 +1,7 @@
 """What the independent checker accepts is true, in rational arithmetic, of this very model."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 
@@ -13,7 +13,7 @@ from mdptheory.certificates import check
 from mdptheory.errors import InvalidCertificateError
 from mdptheory.theory import Chain, Check, Link, Provenance, Twin, case
 from mdptheory.theory.chain import Checks
-from proofs_checks._cases import is_plain, random_mdp, random_policy, reward_span
+from proofs_checks._cases import altered, is_plain, random_mdp, random_policy, reward_span
 from proofs_checks._oracles import (
     as_floats,
     exact_backup,
@@ -112,7 +112,12 @@ def exactly(certificate: BoundsCertificate, mdp: TabularMDP) -> float:
     return check(certificate, mdp, exact=True).policy_loss
 
 
-def run(case: Case, *, checker: Checker = exactly) -> Trace:
+def in_float_mode(certificate: BoundsCertificate, mdp: TabularMDP) -> float:
+    """Ask the library's checker in float mode for its tolerance."""
+    return check(certificate, mdp).tolerance
+
+
+def run(case: Case, *, checker: Checker = exactly, float_checker: Checker = in_float_mode) -> Trace:
     """Ask the checker, then compute the truth without it."""
     mdp = case.mdp
     claim = BoundsCertificate(mdp.objective, case.lower, case.upper, case.policy)
@@ -121,7 +126,7 @@ def run(case: Case, *, checker: Checker = exactly) -> Trace:
         case,
         accepted=loss is not None,
         loss=np.inf if loss is None else loss,
-        float_tolerance=_ask(lambda: check(claim, mdp).tolerance),
+        float_tolerance=_ask(lambda: float_checker(claim, mdp)),
         v_policy=exact_policy_value(mdp, case.policy),
         v_star=exact_policy_iteration(mdp)[0],
     )
@@ -196,16 +201,19 @@ def in_floats(trace: Trace) -> Checks:
     )
 
 
-def library(trace: Trace) -> Checks:
+def library(trace: Trace, *, room: bool = True) -> Checks:
     """Prove the library's own certificate exactly, and find the truth within it."""
     solution = solve(trace.case.mdp, tol=1e-3)
     claim = solution.certificate
-    check(claim, trace.case.mdp, exact=True)
+    if not room:
+        claim = replace(claim, lower=solution.v, upper=solution.v)
+    refused = _ask(lambda: exactly(claim, trace.case.mdp)) is None
     own = exact_policy_value(trace.case.mdp, claim.policy)
     return (
         _order(trace, [Fraction(x) for x in claim.lower.tolist()], own),
         _order(trace, trace.v_star, [Fraction(x) for x in claim.upper.tolist()]),
         Check(claim.gap, 2e-3),
+        Check(float(refused), 0.0, slack=0.0, scale=1.0),
     )
 
 
@@ -237,6 +245,18 @@ def broken_check(
     return float(max(b - a for a, b in zip(lower, upper, strict=True)))
 
 
+def broken_floats(certificate: BoundsCertificate, mdp: TabularMDP) -> float:
+    """Let violations up to 1e-3 pass and report no tolerance."""
+    broken_check(certificate, mdp, tolerance=Fraction(1, 1000))
+    return 0.0
+
+
+def first_actions(trace: Trace) -> list[Fraction]:
+    """Value of the policy of first actions: a wrong reference for the optimum."""
+    mdp = trace.case.mdp
+    return exact_policy_value(mdp, mdp.action[mdp.choice_ptr[:-1]])
+
+
 CHAIN = Chain(
     id="planning.certificate",
     title="What the certificate checker accepts is true",
@@ -264,7 +284,7 @@ CHAIN = Chain(
             "skips_a_state",
             "the checker does not look at state 0",
             run=partial(run, checker=partial(broken_check, skip=1)),
-            expect_link=("inequalities", "lower", "upper"),
+            expect_link=("inequalities", "lower", "upper", "loss"),
         ),
         Twin(
             "any_action",
@@ -277,6 +297,24 @@ CHAIN = Chain(
             "violations up to 1e-3 pass",
             run=partial(run, checker=partial(broken_check, tolerance=Fraction(1, 1000))),
             expect_link=("inequalities", "lower", "upper"),
+        ),
+        Twin(
+            "float_tolerance",
+            "float mode lets 1e-3 pass and reports no tolerance",
+            run=partial(run, float_checker=broken_floats),
+            expect_link="in_floats",
+        ),
+        Twin(
+            "wrong_reference",
+            "the value of the first actions stands for the optimum",
+            run=altered(run, v_star=first_actions),
+            expect_link="feasible",
+        ),
+        Twin(
+            "no_room",
+            "the solver's certificate puts both bounds on its value",
+            links={"library": partial(library, room=False)},
+            expect_link="library",
         ),
     ),
 )

@@ -190,7 +190,7 @@ CHAIN = Chain(
             "undiscounted",
             "the operator forgets gamma",
             run=partial(run, operator=undiscounted),
-            expect_link=("shift", "contraction"),
+            expect_link=("shift", "one_sided", "contraction", "span", "fixed_point"),
         ),
         Twin(
             "gamma_squared",

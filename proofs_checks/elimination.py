@@ -1,5 +1,6 @@
 """Action elimination by MacQueen's bounds never removes an optimal action."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,7 +12,17 @@ from mdptheory.operators import bellman
 from mdptheory.solvers import value_iteration
 from mdptheory.theory import Chain, Check, Link, Provenance, Twin, case
 from mdptheory.theory.chain import Checks
-from proofs_checks._cases import build, is_plain, random_mdp, random_values, span, sup, value_width
+from proofs_checks._cases import (
+    altered,
+    build,
+    is_plain,
+    random_mdp,
+    random_values,
+    short_sighted,
+    span,
+    sup,
+    value_width,
+)
 from proofs_checks._oracles import dense_rows, linear_program_value, optimal_value
 
 
@@ -145,15 +156,15 @@ def admissible(case: Case) -> bool:
 # ---- links --------------------------------------------------------------------------------------
 
 
-def action_above(trace: Trace) -> Checks:
+def action_above(trace: Trace, pick: Callable[[FloatArray], float] = np.max) -> Checks:
     """q* <= q + gamma/(1-gamma) max d, from v* <= v + max d/(1-gamma)."""
-    above = trace.q[trace.available] + trace.weight * trace.step.max()
+    above = trace.q[trace.available] + trace.weight * pick(trace.step)
     return Check.nonpositive(trace.q_star[trace.available] - above, scale=trace.width)
 
 
-def state_below(trace: Trace) -> Checks:
+def state_below(trace: Trace, pick: Callable[[FloatArray], float] = np.min) -> Checks:
     """v* >= T v + gamma/(1-gamma) min d."""
-    below = trace.tv + trace.weight * trace.step.min()
+    below = trace.tv + trace.weight * pick(trace.step)
     return Check.nonpositive(below - trace.v_star, scale=trace.width)
 
 
@@ -221,6 +232,29 @@ CHAIN = Chain(
             "the threshold lacks the factor gamma/(1-gamma)",
             run=partial(run, weighted=False),
             expect_link=("optimal_kept", "value_kept"),
+        ),
+        Twin(
+            "swapped",
+            "min d and max d change places",
+            links={
+                "action_above": partial(action_above, pick=np.min),
+                "state_below": partial(state_below, pick=np.max),
+            },
+            expect_link=("action_above", "state_below"),
+        ),
+        Twin(
+            "wrong_reference",
+            "the optimal value is computed with 0.9 gamma",
+            run=altered(run, v_star=short_sighted),
+            expect_link="routes",
+        ),
+        Twin(
+            "one_step",
+            "the library's value iteration is cut off after one step",
+            run=altered(
+                run, v_library=lambda t: value_iteration(t.case.mdp, v0=t.case.v, max_iter=1).v
+            ),
+            expect_link="library",
         ),
         Twin(
             "half_span",

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 
@@ -15,7 +15,7 @@ from mdptheory.operators import bellman
 from mdptheory.solvers import backward_induction
 from mdptheory.theory import Chain, Check, Link, Provenance, Twin, case
 from mdptheory.theory.chain import Checks
-from proofs_checks._cases import build, is_small, random_start, random_table
+from proofs_checks._cases import altered, build, is_small, random_start, random_table
 from proofs_checks._oracles import (
     dense_rows,
     expectimax,
@@ -273,13 +273,21 @@ CHAIN = Chain(
             "no_terminal",
             "the terminal reward is forgotten",
             run=partial(run, solver=partial(induct, forget_end=True)),
-            expect_link=("ends", "remembering"),
+            expect_link=("ends", "dominates", "remembering"),
         ),
         Twin(
             "stage_before",
             "stage h uses the rows of stage h - 1",
             run=partial(run, solver=partial(induct, early=True)),
             expect_link="recursion",
+        ),
+        Twin(
+            "stage_late",
+            "the library's values are filed one stage late",
+            run=altered(
+                run, solution=lambda t: replace(t.solution, v=np.roll(t.solution.v, 1, axis=0))
+            ),
+            expect_link="library",
         ),
         Twin(
             "myopic",

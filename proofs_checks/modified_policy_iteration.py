@@ -11,7 +11,17 @@ from mdptheory.operators import greedy, policy_bellman
 from mdptheory.solvers import modified_policy_iteration
 from mdptheory.theory import Chain, Check, Link, Provenance, Twin, case
 from mdptheory.theory.chain import Checks
-from proofs_checks._cases import build, is_plain, random_mdp, random_values, sup, top, value_width
+from proofs_checks._cases import (
+    altered,
+    build,
+    is_plain,
+    random_mdp,
+    random_values,
+    short_sighted,
+    sup,
+    top,
+    value_width,
+)
 from proofs_checks._oracles import best_of_all_policies, optimal_value
 
 ROUNDS = 5
@@ -207,7 +217,13 @@ CHAIN = Chain(
             "start_anywhere",
             "the start is not below T v_0",
             run=partial(run, start="random"),
-            expect_link=("start", "gains_a_step"),
+            expect_link=("start", "stays_below", "gains_a_step", "never_above", "never_behind"),
+        ),
+        Twin(
+            "wrong_reference",
+            "the optimal value is computed with 0.9 gamma",
+            run=altered(run, v_star=short_sighted),
+            expect_link=("routes", "library"),
         ),
         Twin(
             "stale_policy",

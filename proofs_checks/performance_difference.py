@@ -7,10 +7,11 @@ import numpy as np
 
 from mdptheory import TabularMDP
 from mdptheory._typing import FloatArray
-from mdptheory.operators import bellman, occupancy, policy_value
+from mdptheory.operators import bellman, occupancy, policy_bellman, policy_value
 from mdptheory.theory import Chain, Check, Link, Provenance, Twin, case
 from mdptheory.theory.chain import Checks
 from proofs_checks._cases import (
+    altered,
     is_plain,
     random_mdp,
     random_mixture,
@@ -165,9 +166,9 @@ def lemma(trace: Trace, *, horizon: bool = True) -> Checks:
     return Check.equal(trace.difference, right, scale=sup(trace.gain) / (1 - trace.gamma))
 
 
-def worst_advantage(trace: Trace) -> Checks:
+def worst_advantage(trace: Trace, *, horizon: bool = True) -> Checks:
     """Bound |mu0 (v - v')| by max |T_pi v' - v'| / (1-gamma)."""
-    bound = sup(trace.gain) / (1 - trace.gamma)
+    bound = sup(trace.gain) / (1 - trace.gamma if horizon else 1.0)
     return Check(abs(trace.difference), bound, trivial=trace.most)
 
 
@@ -199,16 +200,25 @@ CHAIN = Chain(
             expect_link="lemma",
         ),
         Twin(
+            "other_gains",
+            "the advantages are those of the policy one compares with",
+            run=altered(run, gain=lambda t: policy_bellman(t.case.mdp, t.case.other, t.v) - t.v),
+            expect_link="identity",
+        ),
+        Twin(
             "unnormalised",
             "the occupancy is not scaled by 1-gamma",
             run=partial(run, normalised=False),
-            expect_link=("flow", "lemma"),
+            expect_link=("routes", "flow", "lemma"),
         ),
         Twin(
             "no_horizon",
             "the factor 1/(1-gamma) is dropped",
-            links={"lemma": partial(lemma, horizon=False)},
-            expect_link="lemma",
+            links={
+                "lemma": partial(lemma, horizon=False),
+                "worst": partial(worst_advantage, horizon=False),
+            },
+            expect_link=("lemma", "worst"),
         ),
     ),
 )

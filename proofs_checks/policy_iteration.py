@@ -14,7 +14,16 @@ from mdptheory.operators import bellman, policy_bellman, policy_value
 from mdptheory.solvers import policy_iteration
 from mdptheory.theory import Chain, Check, Link, Provenance, Twin, case
 from mdptheory.theory.chain import Checks
-from proofs_checks._cases import build, is_plain, random_mdp, random_policy, sup, value_width
+from proofs_checks._cases import (
+    altered,
+    build,
+    is_plain,
+    random_mdp,
+    random_policy,
+    short_sighted,
+    sup,
+    value_width,
+)
 from proofs_checks._oracles import (
     as_floats,
     best_of_all_policies,
@@ -281,13 +290,19 @@ CHAIN = Chain(
             "worst_in_state_0",
             "the improvement minimises in state 0",
             run=partial(run, better=minimise_in_state_0),
-            expect_link=("greedy", "improved"),
+            expect_link=("greedy", "improved", "never_again", "fixed_point"),
         ),
         Twin(
             "wrong_gamma",
             "policies are evaluated with 0.9 gamma",
             run=partial(run, evaluate=wrong_gamma),
             expect_link="evaluated",
+        ),
+        Twin(
+            "wrong_reference",
+            "the optimal value is computed with 0.9 gamma",
+            run=altered(run, v_star=short_sighted),
+            expect_link=("routes", "library"),
         ),
         Twin(
             "gamma_squared",

@@ -1,5 +1,6 @@
 """How much a policy loses that is greedy for a wrong value function."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,11 +13,13 @@ from mdptheory.solvers import value_iteration
 from mdptheory.theory import Chain, Check, Link, Provenance, Twin, case
 from mdptheory.theory.chain import Checks
 from proofs_checks._cases import (
+    altered,
     build,
     is_plain,
     random_mdp,
     random_values,
     reward_span,
+    short_sighted,
     span,
     sup,
     top,
@@ -153,9 +156,9 @@ def policy_above(trace: Trace) -> Checks:
     return Check.nonpositive(below - trace.v_policy, scale=trace.width)
 
 
-def optimum_below(trace: Trace) -> Checks:
+def optimum_below(trace: Trace, pick: Callable[[FloatArray], float] = np.max) -> Checks:
     """v* <= T v + gamma/(1-gamma) max d."""
-    above = trace.tv + trace.gamma / (1 - trace.gamma) * trace.step.max()
+    above = trace.tv + trace.gamma / (1 - trace.gamma) * pick(trace.step)
     return Check.nonpositive(trace.v_star - above, scale=trace.width)
 
 
@@ -183,10 +186,10 @@ def error_loss(trace: Trace, factor: float = 2.0) -> Checks:
     return Check(sup(trace.v_star - trace.v_policy), bound, trivial=trace.most)
 
 
-def library(trace: Trace) -> Checks:
+def library(trace: Trace, factor: float = 1.0) -> Checks:
     """Bound what value iteration's policy loses by its certificate's gap."""
     loss = sup(trace.v_star - trace.v_solution)
-    return Check(loss, trace.solution.certificate.gap, trivial=trace.most)
+    return Check(loss, factor * trace.solution.certificate.gap, trivial=trace.most)
 
 
 CHAIN = Chain(
@@ -226,10 +229,28 @@ CHAIN = Chain(
             expect_link="residual",
         ),
         Twin(
+            "mean_step",
+            "the mean of d takes the place of its maximum",
+            links={"optimum_below": partial(optimum_below, pick=np.mean)},
+            expect_link="optimum_below",
+        ),
+        Twin(
+            "wrong_reference",
+            "the optimal value is computed with 0.9 gamma",
+            run=altered(run, v_star=short_sighted),
+            expect_link="feasible",
+        ),
+        Twin(
+            "half_gap",
+            "the policy is claimed to lose half of the certificate's gap at most",
+            links={"library": partial(library, factor=0.5)},
+            expect_link="library",
+        ),
+        Twin(
             "worst_action",
             "the policy minimises in state 0",
             run=partial(run, worst_state=0),
-            expect_link="greedy",
+            expect_link=("greedy", "policy_above", "span"),
         ),
     ),
 )

@@ -14,6 +14,7 @@ from mdptheory.theory.chain import Checks
 from proofs_checks._cases import (
     GAMMAS,
     Arm,
+    altered,
     build,
     is_plain,
     random_policy,
@@ -197,9 +198,9 @@ def centred(trace: Trace, factor: float = 0.5) -> Checks:
     return Check.worst(np.abs(difference @ trace.v), bound, trivial=span(trace.v))
 
 
-def resolvent(trace: Trace) -> Checks:
+def resolvent(trace: Trace, *, horizon: bool = True) -> Checks:
     """Bound |v - v'| by |source| / (1-gamma), since (1-gamma)(I - gamma P')^-1 averages."""
-    bound = sup(trace.source) / (1 - trace.gamma)
+    bound = sup(trace.source) / (1 - trace.gamma if horizon else 1.0)
     return Check(sup(trace.v - trace.v_other), bound, trivial=trace.most)
 
 
@@ -222,10 +223,10 @@ def _model_errors(trace: Trace) -> tuple[float, float]:
     return sup(r[here] - r_other[here]), float(np.abs(P - P_other).sum(axis=2).max())
 
 
-def optima(trace: Trace) -> Checks:
+def optima(trace: Trace, factor: float = 0.5) -> Checks:
     """Bound |v* - v*'| by (eps_r + gamma eps_P span(v*)/2) / (1-gamma), errors over all rows."""
     eps_r, eps_p = _model_errors(trace)
-    bound = (eps_r + trace.gamma * eps_p * span(trace.v_star) / 2) / (1 - trace.gamma)
+    bound = (eps_r + trace.gamma * eps_p * factor * span(trace.v_star)) / (1 - trace.gamma)
     return Check(sup(trace.v_star - trace.v_star_other), bound, trivial=trace.most)
 
 
@@ -266,15 +267,27 @@ CHAIN = Chain(
     twins=(
         Twin(
             "no_horizon",
-            "the factor 1/(1-gamma) is dropped from the lemma",
-            links={"lemma": partial(lemma, horizon=False)},
-            expect_link="lemma",
+            "the factor 1/(1-gamma) is dropped",
+            links={
+                "resolvent": partial(resolvent, horizon=False),
+                "lemma": partial(lemma, horizon=False),
+            },
+            expect_link=("resolvent", "lemma"),
         ),
         Twin(
             "quarter",
             "span(v)/2 becomes span(v)/4, as when |P - P'|_1 is taken for twice itself",
-            links={"centred": partial(centred, factor=0.25)},
-            expect_link="centred",
+            links={
+                "centred": partial(centred, factor=0.25),
+                "optima": partial(optima, factor=0.25),
+            },
+            expect_link=("centred", "optima"),
+        ),
+        Twin(
+            "other_policy_value",
+            "the library evaluates in the other model",
+            run=altered(run, v_operator=lambda t: policy_value(t.case.other, t.case.policy)),
+            expect_link="routes",
         ),
         Twin(
             "half_transfer",

@@ -13,11 +13,13 @@ from mdptheory.solvers import value_iteration
 from mdptheory.theory import Chain, Check, Link, Provenance, Twin, case
 from mdptheory.theory.chain import Checks
 from proofs_checks._cases import (
+    altered,
     build,
     is_plain,
     random_mdp,
     random_values,
     reward_span,
+    short_sighted,
     span,
     sup,
     top,
@@ -256,7 +258,13 @@ CHAIN = Chain(
             "gauss_seidel",
             "d comes from an in-place (Gauss-Seidel) sweep",
             run=partial(run, sweep=gauss_seidel),
-            expect_link="lower",
+            expect_link=("next_step", "unrolled", "lower"),
+        ),
+        Twin(
+            "wrong_reference",
+            "the optimal value is computed with 0.9 gamma",
+            run=altered(run, v_star=short_sighted),
+            expect_link="routes",
         ),
         Twin(
             "swapped",

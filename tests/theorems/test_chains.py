@@ -9,7 +9,7 @@ from mdptheory.theory import ChainReport, draw_case, run_case, verify_chain
 from mdptheory.theory.codec import decode, encode
 from proofs_checks.registry import CHAINS
 
-TRIALS = 120  # the rarest twin fails on one case in twenty
+TRIALS = 150  # the rarest twin fails on one case in twenty
 SEED = 1
 
 pytestmark = pytest.mark.theorem
@@ -50,6 +50,12 @@ def test_chain_says_where_it_comes_from_and_has_teeth(chain):
     assert chain.second_route
     assert chain.twins
     assert all(twin.expect_link for twin in chain.twins)
+
+
+@pytest.mark.parametrize("chain", CHAINS, ids=lambda chain: chain.id)
+def test_every_link_must_catch_some_twin(chain):
+    named = {name for twin in chain.twins for name in twin.expect_link}
+    assert [link.name for link in chain.links if link.name not in named] == []
 
 
 @pytest.mark.parametrize("chain_id", BY_ID)
