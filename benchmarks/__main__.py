@@ -60,7 +60,7 @@ def chosen(rows: list[str] | None, *, full: bool = False) -> list[tuple[Row, flo
 def bandwidths(plan: Plan, folder: Path) -> dict[str, float]:
     """Measure the read bandwidth for each number of threads, in a process of its own."""
     path = folder / "tiny.npz"
-    tiny().save(path)
+    tiny()[0].save(path)
     found = {}
     for threads in plan.threads:
         member = Member(BY_NAME["solve"], path, threads=threads, patience=120.0)

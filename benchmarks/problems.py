@@ -145,6 +145,6 @@ ROWS = (
 )  # fmt: skip
 
 
-def tiny(gamma: float = 0.9) -> Problem:
-    """Return a problem that only warms up compilers."""
-    return garnet(40, 3, 4, gamma)
+def tiny(gamma: float = 0.9) -> tuple[Problem, Problem, Problem]:
+    """Return problems that only warm up compilers: mixing fast and slowly, sparse and dense."""
+    return garnet(40, 3, 4, gamma), grid(8, gamma), dense(24, 3, gamma)

@@ -62,9 +62,10 @@ class Worker:
 
     def warm(self) -> dict[str, Any]:
         """Compile and import on a tiny problem, so that no timing sees it."""
-        small = tiny(self.problem.gamma)
-        for setting in (None, *self.contender.ladder[:1]):
-            contenders.as_value(self.contender.solve(self.contender.load(small, setting), setting))
+        for small in tiny(self.problem.gamma):  # fast and slow mixing: every kernel is compiled
+            for setting in (None, *self.contender.ladder[:1]):
+                model = self.contender.load(small, setting)
+                contenders.as_value(self.contender.solve(model, setting))
         return {}
 
     def load(self, setting: float | None) -> dict[str, Any]:
@@ -124,12 +125,12 @@ class Worker:
         """Time one of our Bellman sweeps beside the machine's limits."""
         from mdptheory.operators.backup import Backup
 
-        sweeper = Backup(contenders.load_ours(self.problem), threads=threads)
         v = np.random.default_rng(0).random(self.problem.n_states)
         out = np.empty_like(v)
-        return limits.measure(
-            self.problem, lambda: sweeper.greedy(v, out), threads=threads, rounds=rounds
-        )
+        with Backup(contenders.load_ours(self.problem), threads=threads) as sweeper:
+            return limits.measure(
+                self.problem, lambda: sweeper.greedy(v, out), threads=threads, rounds=rounds
+            )
 
     def bandwidth(self, threads: int) -> dict[str, Any]:
         """Measure the machine's read bandwidth."""
