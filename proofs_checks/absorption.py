@@ -250,9 +250,7 @@ def library(trace: Trace, *, count: bool = True) -> Checks:
     return (
         *equal,
         Check(float(refused), 0.0, slack=0.0, scale=1.0),
-        _order(
-            trace, _fractions(claim.lower), exact_total(chosen_rows(trace.case.mdp, claim.policy))
-        ),
+        _order(trace, _fractions(claim.lower), own),
         _order(trace, trace.v_star, _fractions(claim.upper)),
     )
 
