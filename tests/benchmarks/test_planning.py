@@ -57,7 +57,7 @@ class Liar:
 @pytest.fixture
 def heat(tmp_path: Path) -> Heat:
     heat = Heat.__new__(Heat)
-    heat.problem = problems.tiny()
+    heat.problem = problems.tiny()[0]
     heat.folder, heat.plan, heat.results, heat.racing = tmp_path, PLAN, [], []
     heat.patience = PLAN.patience
     heat.truth = planning.truth.refine(heat.problem, np.zeros(40), radius=1e-9)
@@ -94,13 +94,13 @@ def test_trying_ends_with_patience(heat: Heat):
 
 
 def test_a_silent_process_is_given_up(tmp_path: Path):
-    problems.tiny().save(tmp_path / "p.npz")
+    problems.tiny()[0].save(tmp_path / "p.npz")
     with pytest.raises(LostError, match="no answer to 'start'"):
         Member(BY_NAME["solve"], tmp_path / "p.npz", threads=1, patience=0.0)
 
 
 def test_a_process_that_fails_says_why(tmp_path: Path):
-    problems.tiny().save(tmp_path / "p.npz")
+    problems.tiny()[0].save(tmp_path / "p.npz")
     with pytest.raises(LostError, match="FileNotFoundError"):
         Member(BY_NAME["solve"], tmp_path / "absent.npz", threads=1, patience=60.0)
     member = Member(BY_NAME["solve"], tmp_path / "p.npz", threads=1, patience=60.0)
@@ -164,7 +164,7 @@ def test_durations_have_fitting_units():
 def test_levers_are_compared_on_certified_answers():
     from benchmarks.contenders import load_ours
 
-    found = compare(load_ours(problems.tiny()), LEVERS, rounds=1)
+    found = compare(load_ours(problems.tiny()[0]), LEVERS, rounds=1)
     assert [f["lever"] for f in found] == list(LEVERS)
     assert all(float(f["bound"]) <= 1e-6 for f in found)
     assert found[0]["ratio"] == 1.0
