@@ -10,11 +10,13 @@ maxima only, so results do not depend on the number of threads.
 import numpy as np
 from numba import njit
 
+from mdptheory._typing import FloatArray, UIntArray
+
 ONE = np.uint64(1)
 
 
 @njit(cache=True, nogil=True)
-def dense_mean(start, prob, v):
+def dense_mean(start: int, prob: FloatArray, v: FloatArray) -> float:
     """Return ``P v`` of a row that stores every state; eight partial sums let it vectorise."""
     p = prob[start : start + np.uint64(v.size)]
     a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = 0.0
@@ -35,7 +37,19 @@ def dense_mean(start, prob, v):
 
 
 @njit(cache=True, nogil=True)
-def greedy_sweep(first, choice_ptr, row_ptr, next_state, prob, reward, gamma, v, q, out, best):
+def greedy_sweep(
+    first: int,
+    choice_ptr: UIntArray,
+    row_ptr: UIntArray,
+    next_state: UIntArray,
+    prob: FloatArray,
+    reward: FloatArray,
+    gamma: float,
+    v: FloatArray,
+    q: FloatArray,
+    out: FloatArray,
+    best: UIntArray,
+) -> tuple[float, float]:
     """Write ``out[s] = max_a r + gamma P v``, each row's value and the first maximising row.
 
     Returns the smallest and the largest ``out - v``.
@@ -65,8 +79,18 @@ def greedy_sweep(first, choice_ptr, row_ptr, next_state, prob, reward, gamma, v,
 
 @njit(cache=True, nogil=True)
 def greedy_sweep_dense(
-    first, choice_ptr, row_ptr, next_state, prob, reward, gamma, v, q, out, best
-):
+    first: int,
+    choice_ptr: UIntArray,
+    row_ptr: UIntArray,
+    next_state: UIntArray,
+    prob: FloatArray,
+    reward: FloatArray,
+    gamma: float,
+    v: FloatArray,
+    q: FloatArray,
+    out: FloatArray,
+    best: UIntArray,
+) -> tuple[float, float]:
     """Do the same when every row stores every state."""
     low, high = np.inf, -np.inf
     for i in range(choice_ptr.size - 1):
@@ -86,7 +110,15 @@ def greedy_sweep_dense(
 
 
 @njit(cache=True, nogil=True)
-def best_reward(first, choice_ptr, reward, shift, q, out, best):
+def best_reward(
+    first: int,
+    choice_ptr: UIntArray,
+    reward: FloatArray,
+    shift: float,
+    q: FloatArray,
+    out: FloatArray,
+    best: UIntArray,
+) -> tuple[float, float]:
     """Do the greedy sweep of a constant ``v``, with ``gamma v = shift``: no transition is read."""
     low, high = np.inf, -np.inf
     for i in range(choice_ptr.size - 1):
@@ -105,9 +137,24 @@ def best_reward(first, choice_ptr, reward, shift, q, out, best):
 
 @njit(cache=True, nogil=True)
 def pack_rows(
-    first, choice_ptr, row_ptr, next_state, prob, reward, origin, q, out, threshold, best,
-    k_choice, k_row, k_next, k_prob, k_reward, k_origin,
-):  # fmt: skip
+    first: int,
+    choice_ptr: UIntArray,
+    row_ptr: UIntArray,
+    next_state: UIntArray,
+    prob: FloatArray,
+    reward: FloatArray,
+    origin: UIntArray,
+    q: FloatArray,
+    out: FloatArray,
+    threshold: float,
+    best: UIntArray,
+    k_choice: UIntArray,
+    k_row: UIntArray,
+    k_next: UIntArray,
+    k_prob: FloatArray,
+    k_reward: FloatArray,
+    k_origin: UIntArray,
+) -> tuple[int, int]:
     """Copy the rows within ``threshold`` of their state's best into a row set of their own.
 
     ``best`` is renumbered to the copy; returns how many rows and transitions were kept.
@@ -134,13 +181,22 @@ def pack_rows(
             rows += ONE
             k_row[rows] = size
         k_choice[i + 1] = rows
-    return rows, size
+    return int(rows), int(size)
 
 
 @njit(cache=True, nogil=True)
 def copy_rows(
-    first, chosen, row_ptr, next_state, prob, reward, out_ptr, out_next, out_prob, out_reward
-):
+    first: int,
+    chosen: UIntArray,
+    row_ptr: UIntArray,
+    next_state: UIntArray,
+    prob: FloatArray,
+    reward: FloatArray,
+    out_ptr: UIntArray,
+    out_next: UIntArray,
+    out_prob: FloatArray,
+    out_reward: FloatArray,
+) -> int:
     """Copy one chosen row a state into a compact CSR, which evaluation sweeps stream in order."""
     k = np.uint64(0)
     out_ptr[0] = k
@@ -152,11 +208,20 @@ def copy_rows(
             k += ONE
         out_ptr[i + 1] = k
         out_reward[i] = reward[row]
-    return k
+    return int(k)
 
 
 @njit(cache=True, nogil=True)
-def policy_sweep(first, ptr, next_state, prob, reward, gamma, v, out):
+def policy_sweep(
+    first: int,
+    ptr: UIntArray,
+    next_state: UIntArray,
+    prob: FloatArray,
+    reward: FloatArray,
+    gamma: float,
+    v: FloatArray,
+    out: FloatArray,
+) -> tuple[float, float]:
     """Write one policy's ``out = r + gamma P v``; return the extremes of ``out - v``."""
     low, high = np.inf, -np.inf
     start = ptr[0]
@@ -175,7 +240,16 @@ def policy_sweep(first, ptr, next_state, prob, reward, gamma, v, out):
 
 
 @njit(cache=True, nogil=True)
-def policy_sweep_dense(first, ptr, next_state, prob, reward, gamma, v, out):
+def policy_sweep_dense(
+    first: int,
+    ptr: UIntArray,
+    next_state: UIntArray,
+    prob: FloatArray,
+    reward: FloatArray,
+    gamma: float,
+    v: FloatArray,
+    out: FloatArray,
+) -> tuple[float, float]:
     """Do the same when every row stores every state."""
     low, high = np.inf, -np.inf
     for i in range(reward.size):
@@ -188,7 +262,17 @@ def policy_sweep_dense(first, ptr, next_state, prob, reward, gamma, v, out):
 
 
 @njit(cache=True, nogil=True)
-def policy_sweeps(ptr, next_state, prob, reward, gamma, v, other, goal, limit):
+def policy_sweeps(
+    ptr: UIntArray,
+    next_state: UIntArray,
+    prob: FloatArray,
+    reward: FloatArray,
+    gamma: float,
+    v: FloatArray,
+    other: FloatArray,
+    goal: float,
+    limit: int,
+) -> tuple[int, float, float]:
     """Sweep until the span of the step is at most ``goal``; the result is left in ``v``.
 
     Returns the number of sweeps and the extremes of the last step.

@@ -3,11 +3,22 @@
 import numpy as np
 from numba import njit
 
+from mdptheory._typing import FloatArray, UIntArray
 from mdptheory.kernels.bellman import ONE
 
 
 @njit(cache=True, nogil=True)
-def greedy_in_place(backwards, choice_ptr, row_ptr, next_state, prob, reward, gamma, v, best):
+def greedy_in_place(
+    backwards: bool,
+    choice_ptr: UIntArray,
+    row_ptr: UIntArray,
+    next_state: UIntArray,
+    prob: FloatArray,
+    reward: FloatArray,
+    gamma: float,
+    v: FloatArray,
+    best: UIntArray,
+) -> float:
     """Update each state's value to its best row's, solving for the row's own self-loop.
 
     Returns the largest change of a value.
@@ -34,7 +45,9 @@ def greedy_in_place(backwards, choice_ptr, row_ptr, next_state, prob, reward, ga
 
 
 @njit(cache=True, nogil=True)
-def diagonal(ptr, next_state, prob, gamma, inverse):
+def diagonal(
+    ptr: UIntArray, next_state: UIntArray, prob: FloatArray, gamma: float, inverse: FloatArray
+) -> None:
     """Write the inverse diagonal of ``I - gamma P``."""
     for s in range(inverse.size):
         own = 0.0
@@ -45,7 +58,15 @@ def diagonal(ptr, next_state, prob, gamma, inverse):
 
 
 @njit(cache=True, nogil=True)
-def gauss_seidel(ptr, next_state, prob, gamma, inverse, b, x):
+def gauss_seidel(
+    ptr: UIntArray,
+    next_state: UIntArray,
+    prob: FloatArray,
+    gamma: float,
+    inverse: FloatArray,
+    b: FloatArray,
+    x: FloatArray,
+) -> None:
     """Run one symmetric Gauss-Seidel sweep on ``(I - gamma P) x = b``, in place."""
     n = x.size
     for s in range(n):
@@ -62,7 +83,14 @@ def gauss_seidel(ptr, next_state, prob, gamma, inverse, b, x):
 
 
 @njit(cache=True, nogil=True)
-def apply_system(ptr, next_state, prob, gamma, x, out):
+def apply_system(
+    ptr: UIntArray,
+    next_state: UIntArray,
+    prob: FloatArray,
+    gamma: float,
+    x: FloatArray,
+    out: FloatArray,
+) -> None:
     """Write ``(I - gamma P) x``."""
     for s in range(x.size):
         mean = 0.0
@@ -72,7 +100,7 @@ def apply_system(ptr, next_state, prob, gamma, x, out):
 
 
 @njit(cache=True, nogil=True)
-def largest(x):
+def largest(x: FloatArray) -> float:
     """Return the sup norm; NaN if an entry is NaN."""
     top = 0.0
     for i in range(x.size):
@@ -84,7 +112,17 @@ def largest(x):
 
 
 @njit(cache=True, nogil=True)
-def bicgstab(ptr, next_state, prob, gamma, inverse, b, x, goal, limit):
+def bicgstab(
+    ptr: UIntArray,
+    next_state: UIntArray,
+    prob: FloatArray,
+    gamma: float,
+    inverse: FloatArray,
+    b: FloatArray,
+    x: FloatArray,
+    goal: float,
+    limit: int,
+) -> tuple[int, float]:
     """Solve ``(I - gamma P) x = b`` from ``x``, preconditioned by symmetric Gauss-Seidel.
 
     Stops when the residual's sup norm is at most ``goal``, at a breakdown, or after ``limit``

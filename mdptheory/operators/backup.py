@@ -4,19 +4,18 @@ import itertools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from mdptheory._typing import FloatArray, IntArray
+from mdptheory._typing import FloatArray, IntArray, UIntArray
 from mdptheory.kernels import bellman as kernels
 from mdptheory.kernels import relaxation
 from mdptheory.models import TabularMDP
 
 T = TypeVar("T")
 R = TypeVar("R")
-UIntArray: TypeAlias = npt.NDArray[np.unsignedinteger[Any]]
 
 PARALLEL_TRANSITIONS = 400_000  # below this a thread costs more than it saves
 
