@@ -167,6 +167,8 @@ def _check_absorbing(mdp: "TabularMDP") -> None:
 def absorbing_states(mdp: "TabularMDP") -> npt.NDArray[np.bool_]:
     """Return which states stay put with reward 0 under every action.
 
+    Transitions of probability 0 do not count.
+
     Parameters
     ----------
     mdp : TabularMDP
@@ -177,11 +179,12 @@ def absorbing_states(mdp: "TabularMDP") -> npt.NDArray[np.bool_]:
     array of bool of shape (n_states,)
         True for absorbing states.
     """
-    stays = np.diff(mdp.row_ptr) == 1
-    stays &= mdp.next_state[mdp.row_ptr[:-1]] == mdp.row_state()
-    stays &= mdp.reward == 0
+    breaks = mdp.next_state != np.repeat(mdp.row_state(), np.diff(mdp.row_ptr))
     if mdp.transition_reward is not None:  # its average equals reward only up to rounding
-        stays &= mdp.transition_reward[mdp.row_ptr[:-1]] == 0
+        breaks |= mdp.transition_reward != 0
+    breaks &= mdp.prob > 0
+    stays = ~np.logical_or.reduceat(breaks, mdp.row_ptr[:-1])
+    stays &= mdp.reward == 0
     every_action = np.logical_and.reduceat(stays, mdp.choice_ptr[:-1])
     every_stage = np.logical_and.reduce(every_action.reshape(-1, mdp.n_states), axis=0)
     return np.asarray(every_stage)
