@@ -1,5 +1,6 @@
 """What the discounted planners share: greedy sweeps, certified bounds, action elimination."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
@@ -25,10 +26,12 @@ from mdptheory.models import (
     TabularMDP,
     TotalReward,
 )
+from mdptheory.models.rows import expected_reward, row_sums
 from mdptheory.operators.backup import Backup
 
 NARROW = 0.1  # copy promising rows once they lie within this part of the largest reward
-UNIT = np.finfo(np.float64).eps / 2  # relative error of one rounded operation
+UNIT = float(np.finfo(np.float64).eps) / 2  # relative error of one rounded operation
+TINY = float(np.finfo(np.float64).tiny)  # more than all underflows of a row together
 
 Evaluator: TypeAlias = Callable[[Backup, FloatArray, float, float], FloatArray]
 """``evaluate(backup, v, span, target)`` improves ``v`` towards the value of the best rows.
@@ -72,9 +75,11 @@ def starting_value(mdp: TabularMDP, v0: npt.ArrayLike | None, constant: float | 
 
 
 def reward_scale(mdp: TabularMDP) -> float:
-    """Return the largest reward in absolute value, per transition where given."""
-    rewards = mdp.reward if mdp.transition_reward is None else mdp.transition_reward
-    return max(float(rewards.max()), -float(rewards.min()))
+    """Return the largest reward of a row in absolute value, averaging sizes per transition."""
+    size = max(float(mdp.reward.max()), -float(mdp.reward.min()))
+    if mdp.transition_reward is None:
+        return size
+    return max(size, float(row_sums(mdp.prob * np.abs(mdp.transition_reward), mdp.row_ptr).max()))
 
 
 def row_rounding(mdp: TabularMDP) -> tuple[float, float]:
@@ -82,12 +87,40 @@ def row_rounding(mdp: TabularMDP) -> tuple[float, float]:
 
     A row of n terms rounds n + 3 times, the bounds built on it 5 times more, and an expected reward
     n times; a row that sums to 1 only within ``mdp.row_error`` adds that much, under the reading
-    as stored and under the reading divided by its sum alike.
+    as stored and under the reading divided by its sum alike. ``reward`` may stray from the average
+    of ``transition_reward`` by what the model tolerates; sweeps use the one, the checker the other.
     """
     longest = int(np.diff(mdp.row_ptr).max())
-    per_reward = 8 if mdp.transition_reward is None else longest + 10
+    roundings = 8 if mdp.transition_reward is None else longest + 10
     stray = 2.0 * (mdp.row_error + longest * UNIT)
-    return per_reward * UNIT + stray, (longest + 8) * UNIT + stray
+    per_reward = roundings * UNIT + stray
+    if mdp.transition_reward is not None:
+        average = expected_reward(mdp.prob, mdp.transition_reward, mdp.row_ptr)
+        off = float(np.abs(average - mdp.reward).max())
+        per_reward += off / reward_scale(mdp) if off > 0.0 else 0.0
+    return per_reward, (longest + 8) * UNIT + stray
+
+
+def contraction_room(mdp: TabularMDP) -> float:
+    """Return a lower bound on ``1 - gamma * (row sum)``, or refuse rows that need not contract."""
+    longest = int(np.diff(mdp.row_ptr).max())
+    stray = mdp.row_error + (longest - 1) * UNIT
+    room = (1.0 - mdp.gamma) - mdp.gamma * stray
+    if not room > 0.0:
+        raise InvalidModelError(
+            f"gamma is {mdp.gamma!r}; rows that sum to 1 only within {stray:.3g} are not sure to"
+            f" contract; expected a discount below 1 - {stray:.3g}, or rows normalized"
+        )
+    return room
+
+
+def check_range(size: float, scale: float) -> None:
+    """Refuse values that overflow, instead of computing with infinities."""
+    if not math.isfinite(size):
+        raise InvalidModelError(
+            f"values overflow float64 (the largest reward is {scale:.3g} in absolute value):"
+            " expected rewards and starting values small enough for their sums"
+        )
 
 
 def macqueen_threshold(gamma: float, before: float, span: float) -> float:
@@ -134,12 +167,14 @@ class _Planner:
         self.discount = mdp.gamma / (1.0 - mdp.gamma)
         self.scale = reward_scale(mdp)
         self.per_reward, self.per_value = row_rounding(mdp)
+        self.room = contraction_room(mdp)
         # from a constant below v*, values only rise: good news travels along the policy
         self.constant = float(mdp.reward.min()) / (1.0 - mdp.gamma) if v0 is None else None
+        check_range(self.scale * (1.0 + self.discount) * (1.0 + self.discount) * 8.0, self.scale)
         self.v = starting_value(mdp, v0, self.constant)
         self.top = np.empty(mdp.n_states)
         self.low = self.high = self.pad = 0.0
-        self.certified = np.inf  # half-width of the last enclosure over all rows
+        self.certified = (math.inf, 0.0)  # half-width and pad of the last enclosure over all rows
         self.narrowed = np.inf  # threshold at which rows were last left out
 
     def advance(self, i: int) -> Step:
@@ -148,15 +183,18 @@ class _Planner:
             self.v, self.top = self.top, self.v
             if self.evaluate is not None:
                 self.v = self.evaluate(self.backup, self.v, self.high - self.low, self.target)
+                check_range(float(np.abs(self.v).max()), self.scale)  # a sweep might skip a NaN
         before = self.high - self.low if i > 0 else np.inf
         self.sweep(constant=self.constant if i == 0 else None)
-        if self.backup.reduced and self.gap <= self.goal:
+        done = self.gap <= self.goal
+        if self.backup.reduced and done:
             self.finish()
-        elif self.narrowing is not None and self.mdp.n_rows > self.mdp.n_states:
-            self.narrow(before)
         if not self.backup.reduced:
-            self.certified = self.gap
-        return Step(self.low, self.high, self.certified, self.pad, self.backup.work)
+            self.certified = (self.gap, self.pad)
+        step = Step(self.low, self.high, *self.certified, self.backup.work)
+        if not done and self.narrowing is not None and self.mdp.n_rows > self.mdp.n_states:
+            self.narrow(before)
+        return step
 
     @property
     def gap(self) -> float:
@@ -182,13 +220,14 @@ class _Planner:
         reach = max(float(self.top.max()), -float(self.top.min()))
         reach += max(abs(self.low), abs(self.high)) * (1.0 + self.discount)
         error = self.per_reward * self.scale + self.per_value * reach
-        self.pad = error / (1.0 - self.mdp.gamma)
+        self.pad = (error + TINY) / self.room if max(self.scale, reach) > 0.0 else 0.0
+        check_range(reach + self.pad, self.scale)
 
     def narrow(self, before: float) -> None:
         """Leave rows out, if enough of them promise to go to pay for the copy."""
         assert self.narrowing is not None
         threshold = self.narrowing(self.mdp.gamma, before, self.high - self.low)
-        threshold += 4.0 * self.pad * (1.0 - self.mdp.gamma)
+        threshold += 2.0 * self.pad
         some = self.backup.current_rows > 1.1 * self.mdp.n_states
         if some and threshold < min(0.5 * self.narrowed, NARROW * self.scale):
             self.backup.keep(self.top, threshold)
@@ -206,8 +245,11 @@ class _Planner:
         """Assemble the solution and its certificate from a sweep over all rows."""
         if self.backup.reduced:  # stopped by the iteration limit
             self.finish()
-            self.certified = self.gap
-            convergence = replace(convergence, error_bound=self.certified + self.pad)
+            convergence = replace(
+                convergence,
+                residual=max(abs(self.low), abs(self.high)),
+                error_bound=self.gap + self.pad,
+            )
         low, high = self.discount * self.low, self.discount * self.high
         middle = (low + high) / 2
         policy = self.backup.policy()

@@ -1,11 +1,12 @@
 """The solver that picks the solver."""
 
 import math
+from dataclasses import replace
 
 from mdptheory._typing import FloatArray
-from mdptheory.models import Discounted, FiniteHorizon, Solution, TabularMDP
+from mdptheory.models import Discounted, FiniteHorizon, Solution, Status, TabularMDP
 from mdptheory.operators.backup import Backup
-from mdptheory.solvers._planning import plan
+from mdptheory.solvers._planning import check_options, plan
 from mdptheory.solvers.backward_induction import backward_induction
 from mdptheory.solvers.policy_iteration import policy_iteration
 
@@ -92,8 +93,16 @@ def solve(mdp: TabularMDP, *, tol: float = 1e-6) -> Solution:
     (array([1.818182, 0.      ]), array([0, 0]))
     """
     if isinstance(mdp.objective, FiniteHorizon):
-        return backward_induction(mdp)
+        check_options(tol, MAX_STEPS)
+        return _within(backward_induction(mdp), tol)
     if not isinstance(mdp.objective, Discounted):
         return policy_iteration(mdp, tol=tol)
     adapt = Adaptation()
     return plan(mdp, adapt.evaluate, tol=tol, max_iter=MAX_STEPS, narrowing=adapt.narrow)
+
+
+def _within(solution: Solution, tol: float) -> Solution:
+    """Say so where rounding alone exceeds the tolerance of an otherwise exact solution."""
+    if solution.convergence.error_bound <= tol:
+        return solution
+    return replace(solution, convergence=replace(solution.convergence, status=Status.ROUNDING))

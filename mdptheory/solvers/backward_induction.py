@@ -15,7 +15,7 @@ from mdptheory.models import (
     Trace,
 )
 from mdptheory.operators.backup import Backup
-from mdptheory.solvers._planning import reward_scale, row_rounding
+from mdptheory.solvers._planning import TINY, check_range, reward_scale, row_rounding
 
 
 def backward_induction(mdp: TabularMDP) -> Solution:
@@ -72,7 +72,10 @@ def backward_induction(mdp: TabularMDP) -> Solution:
         q[h, np.repeat(np.arange(n), counts), mdp.action[backup.rows]] = backup.q[backup.rows]
         policy[h] = backup.policy()
         reach = max(float(np.abs(v[h]).max()), float(np.abs(v[h + 1]).max()))
+        check_range(4.0 * (reach + scale), scale)
         pad[h] = growth * pad[h + 1] + per_reward * scale + per_value * (reach + pad[h + 1])
+        if max(scale, reach) > 0.0:
+            pad[h] += TINY
         work += backup.n_transitions / mdp.n_transitions
     error = float(pad.max())
     certificate = BoundsCertificate(
