@@ -17,9 +17,16 @@ from mdptheory.models import (
     absorbing_states,
 )
 from mdptheory.operators.backup import Backup
-from mdptheory.solvers._planning import check_options, reward_scale, row_rounding
+from mdptheory.solvers._planning import (
+    TINY,
+    check_options,
+    check_range,
+    reward_scale,
+    row_rounding,
+)
 
-SLACK = 1.0 + 1e-9  # the absorption weight is inflated so that rounding cannot undo its inequality
+STABLE = 1e-12  # relative improvements below this are rounding
+MARGINS = (np.inf, 1e-6, 1e-9, 1e-12)  # rows this far below the best, relatively, are looked at
 
 
 class _ImproperError(Exception):
@@ -82,14 +89,22 @@ def evaluate_rows(
             (mdp.prob, mdp.next_state, mdp.row_ptr), shape=(mdp.n_rows, mdp.n_states)
         )[rows[inside]][:, inside]
         system = (sparse.eye(inside.size, format="csr") - kernel).tocsc()
-        v[inside] = splu(system).solve(reward[rows[inside]])
+        try:
+            v[inside] = splu(system).solve(reward[rows[inside]])
+        except RuntimeError:  # absorption is rarer than floats can tell from never
+            v[inside] = np.nan
     return v
 
 
 def absorption_weight(
     mdp: TabularMDP, allowed: BoolArray, rows: npt.NDArray[np.int64], absorbed: BoolArray
 ) -> FloatArray | None:
-    """Return ``w >= 1 + P w`` over all allowed rows, or None if a policy among them never ends."""
+    """Return ``w >= 1 + P w`` over all allowed rows, or None if a policy among them never ends.
+
+    The computed w meets it up to ``short = tau (1 + max w)``: rounding, and rows that sum to 1 only
+    up to ``row_error``. Then ``(1 + k) w`` meets it if ``(1 + k) short <= k``.
+    """
+    tau = STABLE + row_rounding(mdp)[1]
     ones = np.ones(mdp.n_rows)
     steps = np.where(allowed, 1.0, -np.inf)
     backup = Backup(replace(mdp, reward=steps, transition_reward=None, validate=False))
@@ -103,9 +118,10 @@ def absorption_weight(
         if not (np.isfinite(w).all() and (w >= 0).all()):
             return None
         backup.greedy(w, top)
-        better = ~absorbed & (top > w * (1.0 + 1e-12) + 1e-12)
+        better = ~absorbed & (top > w * (1.0 + STABLE) + STABLE)
         if not better.any():
-            return w * SLACK + np.where(absorbed, 0.0, 1e-9)
+            short = tau * (1.0 + float(w.max()))
+            return w * (1.0 + max(1e-9, 2.0 * short)) if short < 0.25 else None
         rows[better] = backup.best[better]
     return None
 
@@ -131,23 +147,28 @@ def plan_total_reward(mdp: TabularMDP, *, tol: float, max_iter: int) -> Solution
                 f"the total reward is unbounded: a cycle through state"
                 f" {mdp.state_label(improper.state)} gains reward for ever"
             ) from None
-        low, high = backup.greedy(v, top)
         reach = float(np.abs(v).max())
+        check_range(4.0 * (reach + scale), scale)
+        low, high = backup.greedy(v, top)
         rounding = per_reward * scale + per_value * reach
-        better = top > v + 4.0 * rounding + 1e-12 * (1.0 + reach)
+        rounding += TINY if max(scale, reach) > 0.0 else 0.0
+        better = top > v + 4.0 * rounding + STABLE * (scale + reach)
         if better.any():
             rows[better] = backup.best[better]
             return Step(low, high, np.inf, 0.0, backup.work)
-        error = max(-low, high, 0.0) + 2.0 * rounding
-        near = 1e-6 * (1.0 + scale + reach)
-        for margin in (np.inf, near):  # all rows if every policy is proper, else the near-ties
+        short = float((v - backup.q[rows]).max())  # the policy's own rows, not the best ones
+        error = max(short, high, 0.0) + 2.0 * rounding
+        for part in MARGINS:  # all rows if every policy is proper, else the near-ties
+            margin = part * max(scale + reach, TINY)
             allowed = backup.q >= np.repeat(v, np.diff(mdp.choice_ptr)) - margin
             allowed[rows] = True
             weight = absorption_weight(mdp, allowed, rows, absorbed)
             if weight is not None:
-                error += per_value * error * float(weight.max())
-                if error * float(weight.max()) < margin:
-                    return Step(low, high, 0.0, error * float(weight.max()), backup.work)
+                longest = float(weight.max())
+                spread = error * (1.0 + per_value * longest)
+                if spread * longest < 0.5 * margin:
+                    error = spread
+                    return Step(low, high, 0.0, error * longest, backup.work)
         weight = None
         return Step(low, high, 0.0, np.inf, backup.work)
 
