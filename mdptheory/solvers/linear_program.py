@@ -5,7 +5,12 @@ import numpy as np
 from mdptheory.errors import NotConvergedError
 from mdptheory.models import Solution, TabularMDP
 from mdptheory.solvers._evaluation import evaluate_exactly
-from mdptheory.solvers._planning import check_options, plan, require_discounted
+from mdptheory.solvers._planning import (
+    check_options,
+    contraction_room,
+    plan,
+    require_discounted,
+)
 
 POLISH_STEPS = 50
 
@@ -48,6 +53,7 @@ def linear_program(mdp: TabularMDP, *, tol: float = 1e-6) -> Solution:
 
     require_discounted(mdp, "linear_program")
     check_options(tol, POLISH_STEPS)
+    contraction_room(mdp)  # else the program is infeasible
     kernel = sparse.csr_matrix(
         (mdp.prob, mdp.next_state, mdp.row_ptr), shape=(mdp.n_rows, mdp.n_states)
     )
