@@ -1,0 +1,1 @@
+"""Figures about planning with a known model."""
