@@ -19,7 +19,8 @@ def place(name: str, index: Sequence[int] | int) -> str:
     return f"{name}[{', '.join(str(int(i)) for i in indices)}]" if indices else name
 
 
-def _as_array(name: str, value: npt.ArrayLike) -> npt.NDArray[Any]:
+def as_array(name: str, value: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return an array of any type, or refuse nested lists of unequal lengths."""
     try:
         return np.asarray(value)
     except ValueError as error:  # ragged nested lists
@@ -28,7 +29,7 @@ def _as_array(name: str, value: npt.ArrayLike) -> npt.NDArray[Any]:
 
 def as_float_array(name: str, value: npt.ArrayLike) -> FloatArray:
     """Return a C-contiguous float64 array or raise `TypeError` naming the argument."""
-    array = _as_array(name, value)
+    array = as_array(name, value)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} has dtype {array.dtype}; expected real numbers")
     return np.ascontiguousarray(array, dtype=np.float64)
@@ -36,7 +37,7 @@ def as_float_array(name: str, value: npt.ArrayLike) -> FloatArray:
 
 def as_index_array(name: str, value: npt.ArrayLike) -> IntArray:
     """Return a C-contiguous signed integer array or raise `TypeError` naming the argument."""
-    array = _as_array(name, value)
+    array = as_array(name, value)
     if array.size == 0 and array.dtype.kind == "f":
         array = array.astype(np.int64)
     if array.dtype.kind not in "iu":

@@ -81,7 +81,7 @@ class Backup:
     """
 
     def __init__(self, mdp: TabularMDP, *, stage: int = 0, threads: int | None = None) -> None:
-        start = stage * mdp.n_states if mdp.n_stages > 1 else 0
+        start = mdp._first_block(stage)
         self.mdp, self.gamma = mdp, mdp.gamma
         self.choice_ptr = unsigned(
             np.asarray(mdp.choice_ptr[start : start + mdp.n_states + 1], dtype=np.int64)

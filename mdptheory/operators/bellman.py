@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mdptheory._typing import FloatArray, IntArray
-from mdptheory._validation import as_float_array, check_finite, check_shape, check_simplex
+from mdptheory._validation import as_array, as_float_array, check_finite, check_shape, check_simplex
 from mdptheory.errors import InvalidModelError
-from mdptheory.models import TabularMDP
+from mdptheory.models import Discounted, TabularMDP
 from mdptheory.operators.backup import Backup
 
 
@@ -114,7 +114,7 @@ def policy_kernel(
     """
     from scipy import sparse
 
-    array = np.asarray(policy)
+    array = as_array("policy", policy)
     if array.ndim != 2:
         return mdp.policy_matrix(array, stage)
     pi = as_float_array("pi", policy)
@@ -219,9 +219,10 @@ def _resolvent(mdp: TabularMDP, policy: npt.ArrayLike, mu0: FloatArray | None) -
     from scipy import sparse
     from scipy.sparse.linalg import splu
 
-    if not mdp.gamma < 1 or mdp.n_stages > 1:
+    if not isinstance(mdp.objective, Discounted):
         raise InvalidModelError(
-            f"gamma is {mdp.gamma}; the value of a stationary policy needs a discount below 1"
+            f"mdp has objective {type(mdp.objective).__name__}; the value and the occupancy of a"
+            " stationary policy expect Discounted"
         )
     P, r = policy_kernel(mdp, policy)
     factor = splu((sparse.eye(mdp.n_states, format="csr") - mdp.gamma * P).tocsc())
