@@ -29,6 +29,7 @@ from mdptheory.models import (
 from mdptheory.models.rows import expected_reward, row_sums
 from mdptheory.operators.backup import Backup
 
+PATIENCE = 100  # greedy steps without progress before rounding is held to be in the way
 NARROW = 0.1  # copy promising rows once they lie within this part of the largest reward
 UNIT = float(np.finfo(np.float64).eps) / 2  # relative error of one rounded operation
 TINY = float(np.finfo(np.float64).tiny)  # more than all underflows of a row together
@@ -175,6 +176,7 @@ class _Planner:
         self.top = np.empty(mdp.n_states)
         self.low = self.high = self.pad = 0.0
         self.certified = (math.inf, 0.0)  # half-width and pad of the last enclosure over all rows
+        self.narrowest, self.stale = math.inf, 0  # smallest gap, and greedy steps since then
         self.narrowed = np.inf  # threshold at which rows were last left out
 
     def advance(self, i: int) -> Step:
@@ -186,11 +188,13 @@ class _Planner:
                 check_range(float(np.abs(self.v).max()), self.scale)  # a sweep might skip a NaN
         before = self.high - self.low if i > 0 else np.inf
         self.sweep(constant=self.constant if i == 0 else None)
-        done = self.gap <= self.goal
+        stuck = self.is_stuck()
+        done = self.gap <= self.goal or stuck
         if self.backup.reduced and done:
             self.finish()
         if not self.backup.reduced:
-            self.certified = (self.gap, self.pad)
+            stuck = stuck and self.near_rounding  # over all rows as well
+            self.certified = (0.0, self.gap + self.pad) if stuck else (self.gap, self.pad)
         step = Step(self.low, self.high, *self.certified, self.backup.work)
         if not done and self.narrowing is not None and self.mdp.n_rows > self.mdp.n_states:
             self.narrow(before)
@@ -200,6 +204,19 @@ class _Planner:
     def gap(self) -> float:
         """Half the width of MacQueen's enclosure over the current rows, before rounding."""
         return self.discount * (self.high - self.low) / 2
+
+    @property
+    def near_rounding(self) -> bool:
+        """Whether roundings that add up round a cycle, over 1 / (1 - gamma) sweeps, are the gap."""
+        return self.gap * self.room <= 2.0 * self.pad
+
+    def is_stuck(self) -> bool:
+        """Count greedy steps that do not narrow the gap, and whether rounding explains them."""
+        if self.gap < self.narrowest:
+            self.narrowest, self.stale = self.gap, 0
+        else:
+            self.stale += 1
+        return self.stale >= PATIENCE and self.near_rounding
 
     @property
     def goal(self) -> float:

@@ -127,6 +127,19 @@ def test_gamma_zero_with_huge_rewards_warns_of_nothing(solver):
     confirm(mdp, solution)
 
 
+@pytest.mark.parametrize("solver", [value_iteration, modified_policy_iteration])
+def test_a_cycle_on_which_roundings_add_up_ends_as_rounding(solver):
+    rng = np.random.default_rng(0)
+    reward = rng.integers(-2, 3, (34, 1)) * (rng.random((34, 1)) < 0.2) / 3
+    P = np.roll(np.eye(34), 1, axis=1)[:, None, :]
+    mdp = TabularMDP.from_dense(P, reward, 0.99)
+    solution = solver(mdp, tol=1e-300)
+    assert solution.convergence.status is Status.ROUNDING
+    assert solution.convergence.iterations < 6_000
+    assert solution.convergence.error_bound < 1e-8
+    confirm(mdp, solution)
+
+
 # ---- overflow and no contraction --------------------------------------------------------------
 
 
