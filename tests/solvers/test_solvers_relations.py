@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from solver_models import DISCOUNTED, MODELS, absorbing, planner, ragged, with_rewards
+from solver_models import DISCOUNTED, MODELS, absorbing, cycle, planner, ragged, with_rewards
 
 from mdptheory import Discounted, FiniteHorizon, Status, TabularMDP, TotalReward
 from mdptheory.certificates import check
@@ -69,6 +69,20 @@ def test_a_tolerance_below_rounding_is_said_to_be_so(solver, name):
     assert check(solution.certificate, mdp, exact=True).gap <= 2.1 * convergence.error_bound
     with pytest.raises(NotConvergedError, match="finer than float64"):
         solution.require_converged()
+
+
+@on_all
+@pytest.mark.parametrize(("n", "gamma", "scale"), [(7, 0.95, 1.0), (5, 0.99, 1e6), (2, 0.99, 1.0)])
+def test_roundings_that_chase_each_other_round_a_cycle_end_the_solve(solver, n, gamma, scale):
+    """Half a unit a sweep is not damped: the gap hovers above what certifying alone would allow."""
+    mdp = cycle(n, gamma)
+    mdp = with_rewards(mdp, scale * mdp.reward)
+    solution = planner(solver)(mdp, tol=1e-17)
+    convergence = solution.convergence
+    assert convergence.status is Status.ROUNDING
+    assert convergence.iterations < (5_000 if solver == "value_iteration" else 500)
+    assert convergence.error_bound < 1e-15 * scale / (1 - gamma) ** 3
+    assert check(solution.certificate, mdp, exact=True).exact
 
 
 @pytest.mark.parametrize("solver", ["value_iteration", "modified_policy_iteration"])
