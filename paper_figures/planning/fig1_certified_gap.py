@@ -1,13 +1,14 @@
 """Certified gap against sweeps and against time.
 
-Five planners on five problems, to a certified error of 1e-6. Lines are the bound that the planner
-proves as it goes, dots the error that it really has, measured against policy iteration at the limit
-of float64 (dots below that reference's own bound are left out). The bound never falls below the
-error. The upper row counts work, in full sweeps over all transitions: evaluations read fewer rows
-than a greedy sweep, and eliminated actions none, so a step may cost less than one sweep; the linear
-program and the direct factorisations of policy iteration do other work, which only the lower row
-shows. There, the line is the median over repeated runs and the band their 10 to 90 % quantiles;
-set-up is included, compilation is not.
+Five planners on five problems. Each point of a line is a whole run that was stopped early (after a
+number of iterations, or for `solve` at a coarser tolerance): the line is the bound which that run
+proves on the error of its value, the dot below it the error which the value really has, measured
+against policy iteration at the limit of float64 (dots below that reference's own bound are left
+out). No dot may lie above its line. The upper row counts work, in full sweeps over all transitions:
+evaluating a policy reads fewer rows than a greedy sweep, and eliminated actions are not read at
+all. The linear program and the direct factorisations of policy iteration do other work, which only
+the lower row shows; there the line is the median over repeated runs and the band their 10 to 90 %
+quantiles, with set-up and the final proof included and compilation not.
 """
 
 import time
@@ -41,19 +42,19 @@ class Config:
     repeats : int
         Timed runs per planner and problem.
     points : int
-        Iterations, spread geometrically, at which the true error is measured.
+        Early stops per planner and problem, spread geometrically.
     """
 
     problems: tuple[str, ...] = tuple(PROBLEMS)
     planners: tuple[str, ...] = tuple(PLANNERS)
     tol: float = 1e-6
     repeats: int = 25
-    points: int = 24
+    points: int = 30
 
     @classmethod
     def quick(cls) -> Self:
         """Fewer repetitions and points; all problems and planners."""
-        return cls(repeats=5, points=10)
+        return cls(repeats=9, points=14)
 
 
 def compute(config: Config, rng: np.random.Generator, progress: Progress) -> dict[str, Any]:
@@ -79,30 +80,35 @@ def compute(config: Config, rng: np.random.Generator, progress: Progress) -> dic
 
 
 def _measure(mdp: TabularMDP, planner: str, v_star: FloatArray, config: Config) -> dict[str, Any]:
-    """Bound, work and time per iteration, and the true error at some iterations."""
+    """Work, time, bound and true error of runs that are stopped at different places."""
     solve = getattr(solvers, planner)
-    last: Solution = solve(mdp, tol=config.tol)  # compiles
-    seconds = []
-    for _ in range(config.repeats):
-        start = time.perf_counter()
-        last = solve(mdp, tol=config.tol)
-        elapsed = time.perf_counter() - start
-        trace = last.convergence.trace
-        # what the trace's clock did not see (set-up, the linear program) came before its steps
-        seconds.append(trace.seconds + (elapsed - trace.seconds[-1]))
-    n = last.convergence.iterations
-    at, values = [n], [last.v]
-    if planner in LIMITED:
-        steps = np.unique(np.geomspace(1, n, config.points).round().astype(int))
-        at = [int(k) for k in steps]
-        values = [solve(mdp, tol=config.tol, max_iter=k).v for k in at]
+    stops = _early_stops(mdp, planner, config)
+    solutions: list[Solution] = [solve(mdp, **options) for options in stops]  # compiles too
+    seconds = np.empty((len(stops), config.repeats))
+    for repeat in range(config.repeats):  # in rounds, so that a disturbance hits no single point
+        for k, options in enumerate(stops):
+            start = time.perf_counter()
+            solve(mdp, **options)
+            seconds[k, repeat] = time.perf_counter() - start
     return {
-        "work": trace.work,
-        "gap": trace.gap,
-        "seconds": np.array(seconds),
-        "error_at": np.array(at),
-        "error": np.array([np.abs(v - v_star).max() for v in values]),
+        "work": np.array([s.convergence.work for s in solutions]),
+        "bound": np.array([s.convergence.error_bound for s in solutions]),
+        "error": np.array([np.abs(s.v - v_star).max() for s in solutions]),
+        "seconds": seconds,
     }
+
+
+def _early_stops(mdp: TabularMDP, planner: str, config: Config) -> list[dict[str, Any]]:
+    """Options of the runs, from the shortest to the one that reaches the tolerance."""
+    last = {"tol": config.tol}
+    if planner in LIMITED:
+        n = getattr(solvers, planner)(mdp, **last).convergence.iterations
+        steps = np.unique(np.geomspace(1, n, config.points).round().astype(int))
+        return [{**last, "max_iter": int(k)} for k in steps[:-1]] + [last]
+    if planner == "linear_program":
+        return [last]
+    reach = float(np.ptp(mdp.reward)) / (1.0 - mdp.gamma)
+    return [{"tol": float(tol)} for tol in np.geomspace(reach, config.tol, config.points)]
 
 
 def plot(data: dict[str, Any], fig: Any) -> None:
@@ -132,27 +138,23 @@ def plot(data: dict[str, Any], fig: Any) -> None:
 
 def _curve(ax: Any, data: dict[str, Any], i: int, j: int, planner: str, *, against: str) -> None:
     _, colour = PLANNERS[planner]
-    gap = data[f"gap_{i}_{j}"]
-    at, error = data[f"error_at_{i}_{j}"], data[f"error_{i}_{j}"]
+    bound, error = data[f"bound_{i}_{j}"], data[f"error_{i}_{j}"]
     if against == "work":
         if planner == "linear_program":
             return
         x = data[f"work_{i}_{j}"]
     else:
-        low, x, high = 1e3 * np.quantile(data[f"seconds_{i}_{j}"], [0.1, 0.5, 0.9], axis=0)
-        ax.fill_betweenx(gap, low, high, color=colour, alpha=0.15, linewidth=0)
+        low, x, high = 1e3 * np.quantile(data[f"seconds_{i}_{j}"], [0.1, 0.5, 0.9], axis=1)
+        ax.fill_betweenx(bound, low, high, color=colour, alpha=0.12, linewidth=0)
     main = planner != "solve"
+    style: Any = "-" if main else (0, (2, 1.5))
+    marker = "D" if len(bound) == 1 else None
+    steps = "default" if main else "steps-post"
     ax.plot(
-        x,
-        gap,
-        color=colour,
-        linewidth=1.6 if main else 1.0,
-        linestyle="-" if main else (0, (2, 1.5)),
-        marker="D" if len(gap) <= 2 else None,
-        zorder=3 if main else 4,
+        x, bound, color=colour, linestyle=style, marker=marker, drawstyle=steps, zorder=3 + (not main)
     )
     seen = error >= float(data[f"floor_{i}"])
-    ax.plot(x[at[seen] - 1], error[seen], "o", color=colour, markersize=3, alpha=0.85, zorder=3)
+    ax.plot(x[seen], error[seen], "o", color=colour, markersize=2.6, alpha=0.8, zorder=3)
 
 
 def _frame(ax: Any, data: dict[str, Any], i: int) -> None:
@@ -174,7 +176,7 @@ def _legend(fig: Any, ax: Any, data: dict[str, Any]) -> None:
     grey = "#555555"
     handles.append(Line2D([], [], color=grey, label="certified bound"))
     handles.append(
-        Line2D([], [], color=grey, marker="o", markersize=3, linestyle="", label="measured error")
+        Line2D([], [], color=grey, marker="o", markersize=2.6, linestyle="", label="measured error")
     )
     handles.append(
         Line2D([], [], color="#777777", linewidth=0.8, linestyle=(0, (4, 3)), label="tolerance")
