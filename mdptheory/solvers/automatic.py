@@ -6,6 +6,7 @@ from dataclasses import replace
 from mdptheory._typing import FloatArray
 from mdptheory.models import Discounted, FiniteHorizon, Solution, Status, TabularMDP
 from mdptheory.operators.backup import Backup
+from mdptheory.solvers._evaluation import evaluate_exactly
 from mdptheory.solvers._planning import check_options, plan
 from mdptheory.solvers.backward_induction import backward_induction
 from mdptheory.solvers.policy_iteration import policy_iteration
@@ -15,6 +16,7 @@ SLOW = 0.8  # a greedy step that leaves this part of the last one's span: values
 SAFETY = 1.5
 KRYLOV_STEPS = 100
 KRYLOV_FORCING = 0.005
+PATIENCE = 20  # slow steps within which the span must halve
 
 
 class Adaptation:
@@ -23,20 +25,33 @@ class Adaptation:
     On well-mixing models the span of the greedy step falls fast: nothing is cheaper than sweeps
     over the rows that promise to be optimal. On chains and grids values travel one state a sweep:
     there, greedy updates in place (forwards and backwards) carry them across the whole model, and
-    BiCGSTAB with a symmetric Gauss-Seidel preconditioner finds the policy's value. The choice
-    depends on spans only, so that equal runs take equal steps.
+    BiCGSTAB with a symmetric Gauss-Seidel preconditioner finds the policy's value. Loosely solved,
+    two policies may take turns for ever: where the span stops to fall, policies are evaluated
+    exactly from then on, which is policy iteration and ends. The choice depends on spans only, so
+    that equal runs take equal steps.
     """
 
     def __init__(self) -> None:
         self.slow = False
+        self.exact = False
         self.before = math.inf
+        self.lowest, self.idle = math.inf, 0  # span of a slow step, and steps since it halved
 
     def evaluate(self, backup: Backup, v: FloatArray, span: float, target: float) -> FloatArray:
         """Improve ``v`` towards the value of the best rows, where sweeps alone are slow."""
         if span > max(SLOW * self.before, target):
             self.slow = True
         self.before = span
-        return self.evaluate_slowly(backup, v, target) if self.slow else v
+        if not self.slow:
+            return v
+        if span < 0.5 * self.lowest:
+            self.lowest, self.idle = span, 0
+        else:
+            self.idle += 1
+        self.exact |= self.idle >= PATIENCE
+        if self.exact:
+            return evaluate_exactly(backup, v, span, target)
+        return self.evaluate_slowly(backup, v, target)
 
     def evaluate_slowly(self, backup: Backup, v: FloatArray, target: float) -> FloatArray:
         """Carry values across the model in place, then solve for the policy's value."""

@@ -4,7 +4,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from solver_models import DISCOUNTED, INTERPRETED, MODELS, cycle, dense, planner
+from solver_models import (
+    DISCOUNTED,
+    INTERPRETED,
+    MODELS,
+    cycle,
+    dense,
+    planner,
+    ragged,
+    with_rewards,
+)
 
 from mdptheory import Discounted, TabularMDP, environments
 from mdptheory.certificates import check
@@ -133,6 +142,24 @@ def test_chains_and_grids_are_solved_in_place_and_by_krylov(monkeypatch, name):
     assert solution.convergence.iterations <= 60  # value iteration needs thousands
     best = planner("linear_program")(mdp, tol=1e-6).require_converged()
     assert np.abs(solution.v - best.v).max() <= 2e-6
+    assert check(solution.certificate, mdp, exact=True).exact
+
+
+def rare_rewards(seed: int) -> TabularMDP:
+    """Ragged rows with a reward in one row of ten, at a discount near 1."""
+    rng = np.random.default_rng(seed)
+    mdp = ragged(seed, int(rng.integers(4, 20)), 0.9999)
+    return with_rewards(mdp, np.where(rng.random(mdp.n_rows) < 0.1, mdp.reward, 0.0))
+
+
+@pytest.mark.parametrize("seed", [203, 396, 499])
+def test_policies_that_take_turns_are_evaluated_exactly_in_the_end(seed):
+    """With loose evaluation alone, the same two policies alternate until the limit."""
+    mdp = rare_rewards(seed)
+    solution = planner("solve")(mdp, tol=1e-4).require_converged()
+    assert solution.convergence.iterations < 100
+    best = planner("policy_iteration")(mdp, tol=1e-4)
+    assert np.abs(solution.v - best.v).max() <= 2e-4
     assert check(solution.certificate, mdp, exact=True).exact
 
 
