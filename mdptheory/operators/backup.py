@@ -338,4 +338,4 @@ def _freeze(*arrays: npt.NDArray[Any]) -> None:
 
 
 def _extremes(parts: list[tuple[float, float]]) -> tuple[float, float]:
-    return min(low for low, _ in parts), max(high for _, high in parts)
+    return float(min(low for low, _ in parts)), float(max(high for _, high in parts))

@@ -152,7 +152,7 @@ def rare_rewards(seed: int) -> TabularMDP:
     return with_rewards(mdp, np.where(rng.random(mdp.n_rows) < 0.1, mdp.reward, 0.0))
 
 
-@pytest.mark.parametrize("seed", [203, 396, 499])
+@pytest.mark.parametrize("seed", [203, 396])
 def test_policies_that_take_turns_are_evaluated_exactly_in_the_end(seed):
     """With loose evaluation alone, the same two policies alternate until the limit."""
     mdp = rare_rewards(seed)
