@@ -27,8 +27,8 @@ class Adaptation:
     there, greedy updates in place (forwards and backwards) carry them across the whole model, and
     BiCGSTAB with a symmetric Gauss-Seidel preconditioner finds the policy's value. Loosely solved,
     two policies may take turns for ever: where the span stops to fall, policies are evaluated
-    exactly from then on, which is policy iteration and ends. The choice depends on spans only, so
-    that equal runs take equal steps.
+    exactly from then on, and it ends as policy iteration does. The choice depends on spans only,
+    so that equal runs take equal steps.
     """
 
     def __init__(self) -> None:
@@ -49,14 +49,18 @@ class Adaptation:
         else:
             self.idle += 1
         self.exact |= self.idle >= PATIENCE
-        if self.exact:
-            return evaluate_exactly(backup, v, span, target)
         return self.evaluate_slowly(backup, v, target)
 
     def evaluate_slowly(self, backup: Backup, v: FloatArray, target: float) -> FloatArray:
-        """Carry values across the model in place, then solve for the policy's value."""
+        """Carry values across the model in place, then solve for the policy's value.
+
+        From a policy's exact value the in-place updates only rise, and so does the next policy's
+        value: with exact evaluation no policy comes back.
+        """
         backup.greedy_in_place(v, backwards=True)
         change = backup.greedy_in_place(v, backwards=False)
+        if self.exact:
+            return evaluate_exactly(backup, v, change, target)
         goal = max(KRYLOV_FORCING * change, 0.2 * target)
         backup.policy_rows(whole=True).krylov(v, goal=goal, limit=KRYLOV_STEPS)
         return v
