@@ -253,7 +253,8 @@ class _Planner:
     def finish(self) -> None:
         """Sweep over all rows from where the narrowed iteration ended."""
         self.backup.restore()
-        self.narrowed = np.inf
+        self.narrowed = self.narrowest = math.inf
+        self.stale = 0
         self.top += self.discount * (self.low + self.high) / 2
         self.v, self.top = self.top, self.v
         self.sweep()
