@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-import paper_figures
 from mdptheory import __version__
 from mdptheory._extras import require
 from mdptheory.errors import InvalidModelError

@@ -87,7 +87,7 @@ def slack_bar(median: float, tightest: float, *, violated: bool) -> str:
             f'<circle cx="{high:.1f}" cy="6" r="4" fill="{dot}"/>'
         )
     return (
-        f'<svg viewBox="0 0 200 12" preserveAspectRatio="none" role="img"'
+        f'<svg viewBox="-5 0 210 12" role="img"'
         f' aria-label="{label}"><title>{label}</title>{track}{drawn}</svg>'
     )
 
@@ -109,11 +109,11 @@ def _links(links: Sequence[dict[str, Any]]) -> str:
             f'<td class="num">{state}</td></tr>'
         )
     head = (
-        '<tr><th>link</th><th>measured / bound, 0 to 1</th><th class="num">median</th>'
+        '<tr><th>link</th><th class="slack">measured / bound</th><th class="num">median</th>'
         '<th class="num">tightest</th><th class="num">conclusive</th>'
         '<th class="num">vacuous</th><th class="num">violated</th></tr>'
     )
-    return _table(head, rows)
+    return _table(head, rows, kind="links")
 
 
 def _events(events: Sequence[dict[str, Any]]) -> str:
@@ -137,7 +137,7 @@ def _rates(rates: Sequence[dict[str, Any]]) -> str:
         f"<tr><td>{escape(symbols(rate['statement']))}</td>"
         f'<td class="num">{as_number(rate["exponent"]):.3g}</td>'
         f'<td class="num">{as_number(rate["slope"]):.3f} in [{as_number(rate["low"]):.3f},'
-        f' {as_number(rate["high"]):.3f}]</td><td>{_state(rate["refuted"])}</td></tr>'
+        f" {as_number(rate['high']):.3f}]</td><td>{_state(rate['refuted'])}</td></tr>"
         for rate in rates
     ]
     head = (
@@ -188,8 +188,9 @@ def _number(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.3f}"
 
 
-def _table(head: str, rows: Sequence[str]) -> str:
+def _table(head: str, rows: Sequence[str], *, kind: str = "plain") -> str:
     body = "\n".join(rows)
     return (
-        f'<div class="scroll"><table><thead>{head}</thead><tbody>\n{body}\n</tbody></table></div>'
+        f'<div class="scroll"><table class="{kind}"><thead>{head}</thead>'
+        f"<tbody>\n{body}\n</tbody></table></div>"
     )

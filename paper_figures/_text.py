@@ -47,15 +47,17 @@ def markdown(text: str, *, shift: int = 1) -> str:
 
     Examples
     --------
-    >>> markdown("# Title\\n\\n**bold** and `code`")
-    '<h2>Title</h2>\\n<p><strong>bold</strong> and <code>code</code></p>'
+    >>> markdown("# Title\n\n**bold** and `code`")
+    '<h2>Title</h2>\n<p><strong>bold</strong> and <code>code</code></p>'
     """
     blocks, fenced = [], False
     for part in re.split(r"^```.*$", text, flags=re.MULTILINE):
         if fenced:
             blocks.append(f"<pre>{html.escape(part.strip())}</pre>")
         else:
-            blocks += [_block(b, shift) for b in re.split(r"\n\s*\n|(?<=\n)(?=#)", part) if b.strip()]
+            blocks += [
+                _block(b, shift) for b in re.split(r"\n\s*\n|(?<=\n)(?=#)", part) if b.strip()
+            ]
         fenced = not fenced
     return "\n".join(blocks)
 

@@ -16,7 +16,7 @@ from paper_figures._text import markdown
 from paper_figures._verify_file import read_report
 from proofs_checks import cli as checks
 
-QUICK_TRIALS, TRIALS = 60, 1000
+QUICK_TRIALS, TRIALS = 200, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,7 @@ def reproduce_all(
     return Reproduced(page, report, drawn, bool(content["passed"]))
 
 
-def page_html(
-    report: dict[str, Any], figures: Sequence[Drawn], *, quick: bool, seed: int
-) -> str:
+def page_html(report: dict[str, Any], figures: Sequence[Drawn], *, quick: bool, seed: int) -> str:
     """Return the page.
 
     Parameters

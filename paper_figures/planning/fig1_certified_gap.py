@@ -149,9 +149,14 @@ def _curve(ax: Any, data: dict[str, Any], i: int, j: int, planner: str, *, again
     main = planner != "solve"
     style: Any = "-" if main else (0, (2, 1.5))
     marker = "D" if len(bound) == 1 else None
-    steps = "default" if main else "steps-post"
     ax.plot(
-        x, bound, color=colour, linestyle=style, marker=marker, drawstyle=steps, zorder=3 + (not main)
+        x,
+        bound,
+        color=colour,
+        linestyle=style,
+        marker=marker,
+        drawstyle="default" if main else "steps-post",  # solve takes a tolerance, not a limit
+        zorder=3 if main else 4,
     )
     seen = error >= float(data[f"floor_{i}"])
     ax.plot(x[seen], error[seen], "o", color=colour, markersize=2.6, alpha=0.8, zorder=3)

@@ -84,7 +84,9 @@ def plot(data: dict[str, Any], fig: Any) -> None:
     for part, column in zip(np.atleast_1d(fig.subfigures(1, len(columns))), columns, strict=True):
         rows = [counts[i] + 2.2 for i in column]
         spare = height - sum(rows)
-        grid = part.add_gridspec(len(rows) + (spare > 0), 1, height_ratios=rows + [spare] * (spare > 0))
+        if spare > 0:
+            rows.append(spare)  # the shorter column ends in white
+        grid = part.add_gridspec(len(rows), 1, height_ratios=rows)
         for k, i in enumerate(column):
             _panel(part.add_subplot(grid[k]), data, i, last=k == len(column) - 1)
 
