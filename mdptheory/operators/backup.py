@@ -104,7 +104,7 @@ class Backup:
             mdp.n_rows, dtype=np.dtype(np.uint64 if mdp.n_rows >> 32 else np.uint32)
         )
         self.full = [self._slice(first, last) for first, last in self._cuts()]
-        self.sets = self.full
+        self._use(self.full)
 
     def _cuts(self) -> list[tuple[int, int]]:
         """Split the states into one range a thread, with about equally many rows each."""
@@ -118,6 +118,12 @@ class Backup:
             first, self.choice_ptr[first : last + 1], self.row_ptr, self.next_state,
             self.prob, self.reward, self.origin, self.q,
         )  # fmt: skip
+
+    def _use(self, sets: list[RowSet]) -> None:
+        """Sweep over these rows from now on."""
+        self.sets = sets
+        self.current_rows = sum(rows.n_rows for rows in sets)
+        self.share = sum(rows.size for rows in sets) / self.n_transitions
 
     def row_counts(self) -> IntArray:
         """Return how many rows each state has, shape (n_states,)."""
@@ -144,6 +150,11 @@ class Backup:
 
     # ---- sweeps over the current rows ---------------------------------------------------------
 
+    @staticmethod
+    def size(values: FloatArray) -> float:
+        """Return the sup norm; NaN if an entry is NaN."""
+        return float(relaxation.largest(values))
+
     def greedy(self, v: FloatArray, out: FloatArray) -> tuple[float, float]:
         """Write ``T v`` over the current rows, ``q`` and ``best``; return extremes of Tv - v."""
         kernel = kernels.greedy_sweep_dense if self.dense else kernels.greedy_sweep
@@ -154,7 +165,7 @@ class Backup:
                 rows.reward, self.gamma, v, rows.q, out, self.best,
             )  # fmt: skip
 
-        self.work += sum(rows.size for rows in self.sets) / self.n_transitions
+        self.work += self.share
         return _extremes(self.each(sweep, self.sets))
 
     def best_reward(self, constant: float, out: FloatArray) -> tuple[float, float]:
@@ -190,22 +201,17 @@ class Backup:
             _freeze(choice, ptr, copy.next_state, copy.prob, copy.reward)
             return copy._replace(q=np.empty(count))
 
-        self.sets = self.each(pack, self.sets)
+        self._use(self.each(pack, self.sets))
 
     def restore(self) -> None:
         """Take up every row again; ``best`` keeps the rows it names."""
         self.best[:] = self.best_rows()
-        self.sets = self.full
+        self._use(self.full)
 
     @property
     def reduced(self) -> bool:
         """Whether some rows are left out at the moment."""
         return self.sets is not self.full
-
-    @property
-    def current_rows(self) -> int:
-        """Number of rows that are swept at the moment."""
-        return sum(rows.n_rows for rows in self.sets)
 
     def best_rows(self) -> IntArray:
         """Return the model's row that is best in each state, shape (n_states,)."""
@@ -251,7 +257,7 @@ class Backup:
 
     def greedy_in_place(self, v: FloatArray, *, backwards: bool) -> float:
         """Update ``v`` and ``best`` state by state over every row; return the largest change."""
-        self.sets = self.full
+        self._use(self.full)
         self.work += 1.0
         return relaxation.greedy_in_place(
             backwards, self.choice_ptr, self.row_ptr, self.next_state, self.prob, self.reward,

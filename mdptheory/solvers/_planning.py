@@ -185,7 +185,7 @@ class _Planner:
             self.v, self.top = self.top, self.v
             if self.evaluate is not None:
                 self.v = self.evaluate(self.backup, self.v, self.high - self.low, self.target)
-                check_range(float(np.abs(self.v).max()), self.scale)  # a sweep might skip a NaN
+                check_range(self.backup.size(self.v), self.scale)  # a sweep might skip a NaN
         before = self.high - self.low if i > 0 else np.inf
         self.sweep(constant=self.constant if i == 0 else None)
         stuck = self.is_stuck()
@@ -234,7 +234,7 @@ class _Planner:
             self.low, self.high = self.backup.greedy(self.v, self.top)
         else:
             self.low, self.high = self.backup.best_reward(constant, self.top)
-        reach = max(float(self.top.max()), -float(self.top.min()))
+        reach = self.backup.size(self.top)
         reach += max(abs(self.low), abs(self.high)) * (1.0 + self.discount)
         error = self.per_reward * self.scale + self.per_value * reach
         self.pad = (error + TINY) / self.room if max(self.scale, reach) > 0.0 else 0.0
