@@ -100,9 +100,10 @@ def solve(mdp: TabularMDP, *, tol: float = 1e-6) -> Solution:
 
     Notes
     -----
-    A finite horizon is solved by `backward_induction`, a total reward by `policy_iteration`, a
-    discounted reward by modified policy iteration that changes to in-place and Krylov evaluation
-    as soon as a greedy step shrinks too little.
+    A finite horizon is solved by `backward_induction`, a total reward by `policy_iteration`. A
+    discounted reward starts as value iteration over the rows that promise to be optimal, and
+    changes to in-place updates with Krylov evaluation as soon as a greedy step shrinks too little;
+    either way the solve ends with a sweep over all rows, which proves the bounds.
 
     Examples
     --------
