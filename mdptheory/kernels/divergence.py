@@ -15,6 +15,7 @@ from mdptheory._typing import FloatArray
 
 STEPS = 300  # two to ten suffice but where the root drowns in rounding or hides between scales
 NOISE = 4e-15  # a residual this small beside the terms it is the difference of is rounding
+TIE = 1e-100  # an x below this counts as 0, so that products and squares do not underflow
 LARGEST = 1e300  # of a multiplier; the value then is zmin to all digits
 SMALLEST = 2.3e-308  # probability of an outcome that a Burg ball may not abandon
 
@@ -39,6 +40,7 @@ def _standardise(
         x[i] = 1.0
         if span > 0.0 and (everywhere or w[i] > 0.0):
             x[i] = (z[i] - low) / span
+            x[i] *= x[i] > TIE
     return low, span
 
 
@@ -88,7 +90,7 @@ def _kl_root(radius: float, nearest: float, w: FloatArray, x: FloatArray, q: Flo
     The divergence is at most ``tau^2 / 8`` (Hoeffding), which gives the lower end; at the upper
     end all but the smallest outcomes have underflowed. ``nearest`` is the smallest positive x.
     """
-    high = 800.0 / nearest if nearest > 800.0 / LARGEST else LARGEST
+    high = 800.0 / nearest
     low = min(math.sqrt(8.0 * radius), high)
     variance = _variance(w, x)
     tau = low

@@ -256,8 +256,11 @@ DEGENERATE = {
     "nearly constant": ((0.5, 0.5), (1e4, np.nextafter(1e4, 2e4))),
     "subnormal spread": ((0.5, 0.5), (0.0, 5e-324)),
     "tiny cluster": ((0.25, 0.25, 0.5), (0.0, 1e-250, 1.0)),
+    "square underflows": ((0.001, 1.0, 0.0001), (0.0, 1e-160, 1.0)),
+    "product underflows": ((1e-98, 1e-19, 1e-27), (0.0, 1e-282, 1.0)),
+    "rare best that can be reached": ((1e-279, 1.0), (0.0, 1.0)),
 }
-RADII = [0, 1e-300, 1e-14, 1e-3, 0.5, 1, 2, 100, 1e6]
+RADII = [0, 1e-300, 1e-14, 1e-3, 0.01, 0.5, 1, 2, 100, 1e3, 1e6]
 
 
 @pytest.mark.parametrize("ball", BALLS)
@@ -266,7 +269,7 @@ def test_degenerate_row(ball, name):
     p, z = DEGENERATE[name]
     values = [examine(ball, p, z, radius)[0] for radius in RADII]
     assert (np.diff(values) <= 1e-15 * np.abs(z).max()).all()
-    assert run(ball, p, z, 0)[2].tolist() == list(p)
+    assert run(ball, p, z, 0)[2] == pytest.approx(np.array(p) / sum(p), rel=1e-15, abs=0)
 
 
 def test_kl_radius_at_which_everything_moves():
