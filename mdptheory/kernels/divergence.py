@@ -39,8 +39,7 @@ def _standardise(
         w[i] /= total
         x[i] = 1.0
         if span > 0.0 and (everywhere or w[i] > 0.0):
-            x[i] = (z[i] - low) / span
-            x[i] *= x[i] > TIE
+            x[i] = (z[i] - low) / span if z[i] - low > TIE * span else 0.0
     return low, span
 
 
@@ -48,7 +47,7 @@ def _standardise(
 def _report(
     z: FloatArray, zmin: float, span: float, bound: float, q: FloatArray
 ) -> tuple[float, float]:
-    """Make ``q`` sum to 1; return its value and the bound on ``z`` of a bound on ``x``."""
+    """Make ``q`` sum to 1; return its value and the bound, scaled back and rid of rounding."""
     total = 0.0
     for i in range(q.size):
         total += q[i]
@@ -57,8 +56,10 @@ def _report(
         q[i] /= total
         if q[i] > 0.0:
             above += q[i] * (z[i] - zmin)
-    value = zmin + above
-    return value, min(value, zmin + span * max(bound, 0.0))
+    lower = span * max(bound, 0.0)
+    if above < lower <= above + 1e-11 * span:
+        lower = above
+    return zmin + above, zmin + lower
 
 
 @njit(cache=True, nogil=True)
@@ -93,9 +94,7 @@ def _kl_root(radius: float, nearest: float, w: FloatArray, x: FloatArray, q: Flo
     high = 800.0 / nearest
     low = min(math.sqrt(8.0 * radius), high)
     variance = _variance(w, x)
-    tau = low
-    if variance > 1e-280:
-        tau = min(max(low, math.sqrt(2.0 * radius / variance)), high)
+    tau = min(max(low, math.sqrt(2.0 * radius / max(variance, 1e-280))), high)
     for step in range(STEPS):
         log_sum, mean = _tilt(tau, w, x, q)
         rest = radius + log_sum + tau * mean
@@ -124,7 +123,7 @@ def kl_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> tuple[
     zmin, span = _standardise(p, z, False, w, x)
     if radius <= 0.0 or span <= 0.0:
         q[:] = w
-        return _report(z, zmin, span, 1.0, q)
+        return _report(z, zmin, span, (w * x).sum(), q)
     at_min, nearest = 0.0, 1.0
     for i in range(p.size):
         q[i] = w[i] if x[i] == 0.0 else 0.0
@@ -167,9 +166,7 @@ def _burg_root(radius: float, w: FloatArray, x: FloatArray, q: FloatArray) -> fl
     low = math.expm1(min(math.sqrt(8.0 * radius), 690.0))
     high = LARGEST
     variance = _variance(w, x)
-    s = low
-    if variance > 1e-280:
-        s = min(max(low, math.sqrt(2.0 * radius / variance)), high)
+    s = min(max(low, math.sqrt(2.0 * radius / max(variance, 1e-280))), high)
     for step in range(STEPS):
         logs, log_mean, slope = _harmonic(s, w, x, q)
         rest = radius - logs - log_mean
@@ -232,7 +229,7 @@ def burg_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> tupl
             at_min += w[i] if x[i] == 0.0 else 0.0
     if radius <= 0.0 or span <= 0.0 or farthest == 0.0:
         q[:] = w
-        return _report(z, zmin, span, 1.0, q)
+        return _report(z, zmin, span, (w * x).sum(), q)
     bound = -1.0
     if at_min < 1e-280:  # as good as none: s would leave the range of floats
         w[x == 0.0] = 0.0
@@ -301,7 +298,7 @@ def chi_square_row(
     zmin, span = _standardise(p, z, False, w, x)
     if radius <= 0.0 or span <= 0.0:
         q[:] = w
-        return _report(z, zmin, span, 1.0, q)
+        return _report(z, zmin, span, (w * x).sum(), q)
     order = np.argsort(x)
     last, free, spread = _chi_square_prefix(radius, order, w, x)
     kept = order[: last + 1]
@@ -326,10 +323,9 @@ def chi_square_row(
 
 @njit(cache=True, nogil=True)
 def _l2_bound(radius: float, eta: float, t: float, w: FloatArray, x: FloatArray) -> float:
-    """Return ``eta + w.y - radius |y|`` with ``y = min(x - eta, w / t)``, a bound for any eta, t.
+    """Return ``eta + w.y - radius |y|`` with ``y = min(x - eta, w / t)``, for any eta and t.
 
-    ``q.x >= eta + q.y``, as ``q`` is a distribution and ``x - eta >= y``; Cauchy-Schwarz on
-    ``(q - w).y`` does the rest.
+    ``q.x >= eta + q.y``, as ``x - eta >= y``; Cauchy-Schwarz on ``(q - w).y`` does the rest.
     """
     dot, square = 0.0, 0.0
     for i in range(w.size):
@@ -376,7 +372,7 @@ def l2_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> tuple[
     zmin, span = _standardise(p, z, True, w, x)
     if radius <= 0.0 or span <= 0.0:
         q[:] = w
-        return _report(z, zmin, span, 1.0, q)
+        return _report(z, zmin, span, (w * x).sum(), q)
     t, eta = 0.0, 0.0
     while True:
         mean, square, leaver, soonest, gain = _l2_piece(active, w, x)

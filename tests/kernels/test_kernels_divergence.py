@@ -226,6 +226,10 @@ def test_outcomes_on_many_scales(ball, radius):
     compare(ball, (0.25, 0.25, 0.25, 0.25), (0, 1e-14, 1e-7, 1), radius)
 
 
+def test_chi_square_radius_that_is_used_up_by_dropping():
+    examine("chi2", (1e-20, 0.5, 0.5), (0, 0.5, 1), 1)
+
+
 @pytest.mark.parametrize("radius", [1e-12, 1e-6, 0.01, 0.1, 0.3, 2, 50])
 def test_burg_rows_with_zeros(radius):
     compare("burg", (0.5, 0.5, 0), (2, 4, 1), radius)
