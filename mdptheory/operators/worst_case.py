@@ -107,6 +107,7 @@ def worst_case(
 
 def _check_lengths(n: int, ambiguity: AmbiguitySet) -> None:
     """Refuse weights, costs, bounds or rows of another length than ``p``."""
+    shape: tuple[int, ...]
     match ambiguity:
         case WeightedL1Ball(weights=array):
             name, shape = "weights", (n,)
