@@ -192,14 +192,13 @@ LINE = np.abs(np.subtract.outer(np.arange(3.0), np.arange(3.0)))
             0.72,
             0.825,
         ),
-        ("min(0.5 * radius, 1.0)", "0.5 * radius", "l1_row", (P, Z, 1.0), 1.4, None),
         ("in np.argsort(z)", "in np.argsort(-z)", "interval_row", (P - 0.1, P + 0.1, Z), 2.3, 2.9),
         ("argsort(slope[", "argsort(-slope[", "wasserstein_row", (P, Z, LINE, 0.3), 1.8, 2.0),
         ("np.argmin(x)", "np.argmax(x)", "contamination_row", (P, Z, 0.1), 2.44, 2.74),
     ],
 )
-def test_mutants(old, new, kernel, arguments, truth, wrong):
+def test_mutants_miss_the_known_answers(old, new, kernel, arguments, truth, wrong):
     q = np.empty(arguments[0].size)
     assert getattr(polyhedral, kernel)(*arguments, q)[0] == pytest.approx(truth, abs=1e-12)
     value, _ = mutant(old, new)[kernel](*arguments, q)
-    assert value == pytest.approx(truth if wrong is None else wrong, abs=1e-12)
+    assert value == pytest.approx(wrong, abs=1e-12)

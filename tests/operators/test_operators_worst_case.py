@@ -320,7 +320,7 @@ def test_radius_zero_keeps_the_row(kind):
 
 
 def test_nested_sets_give_ordered_values():
-    for rng, p, z, r in draws(150, 14):
+    for _, p, z, r in draws(150, 14):
 
         def least(ambiguity, p=p, z=z):
             return worst_case(p, z, ambiguity).value - 1e-9
@@ -343,7 +343,6 @@ def test_nested_sets_give_ordered_values():
         assert weighted == pytest.approx(most(L1Ball(r, "nominal")), abs=1e-13)
         kept = most(L1Ball(r, "nominal")) - most(L1Ball(r, "all"))
         assert kept >= -1e-12
-        assert rng is not None
 
 
 def test_unsupported_outcomes_are_worth_nothing_to_a_nominal_support():
