@@ -8,12 +8,15 @@ from mdptheory.operators.bellman import (
     policy_kernel,
     policy_value,
 )
+from mdptheory.operators.worst_case import WorstCase, worst_case
 
 __all__ = [
+    "WorstCase",
     "bellman",
     "greedy",
     "occupancy",
     "policy_bellman",
     "policy_kernel",
     "policy_value",
+    "worst_case",
 ]
