@@ -9,6 +9,10 @@ from mdptheory import TabularMDP, io
 from mdptheory.errors import InvalidFileError, InvalidModelError
 
 umbi_ats = pytest.importorskip("umbi.ats")
+pytestmark = pytest.mark.skipif(
+    not hasattr(umbi_ats, "ExplicitAts"),
+    reason="newer umbi has another builder; the round trips cover its files",
+)
 
 
 def chain_of_two(**changes):
