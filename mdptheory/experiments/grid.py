@@ -178,7 +178,7 @@ def _compute(function: CellFunction, cell: Cell, *, store: bool) -> _Outcome:
         if not store:
             return _Outcome(cell.key, content=content)
         write_bytes(cell.path, content)
-    except Exception:
+    except Exception:  # the other cells go on; run_grid names this one at the end
         return _Outcome(cell.key, error=traceback.format_exc())
     return _Outcome(cell.key)
 

@@ -188,7 +188,7 @@ def _jointly(case: Any) -> Iterator[Any]:
 def _with_all(case: Any, change: Callable[[Any], Any]) -> Iterator[Any]:
     try:
         yield replace(case, **{f.name: change(getattr(case, f.name)) for f in fields(case)})
-    except Exception:
+    except Exception:  # a case that refuses the change is no candidate
         return
 
 
@@ -261,7 +261,7 @@ def _forget(value: Any, place: tuple[int, int], old: TabularMDP, new: TabularMDP
 def _frozen(draft: Any) -> Iterator[TabularMDP]:
     try:
         yield freeze(draft)
-    except Exception:
+    except Exception:  # a draft that is no model is no candidate
         return
 
 

@@ -150,7 +150,7 @@ def _admitted(chain: Chain, link: str, case: Any) -> Check | None:
     try:
         if chain.admissible is not None and not chain.admissible(case):
             return None
-    except Exception:
+    except Exception:  # a case that cannot even be judged is not admitted
         return None
     return link_check(chain, link, case)
 
