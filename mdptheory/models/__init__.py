@@ -8,17 +8,29 @@ from mdptheory.models.ambiguity import (
     ContaminationSet,
     CVaRSet,
     EVaRSet,
+    FactorSet,
     FiniteSet,
     IntervalSet,
     KLBall,
     L1Ball,
     L2Ball,
     LinfBall,
+    RowAmbiguity,
+    SignedLpBall,
     WassersteinBall,
     WeightedL1Ball,
 )
 from mdptheory.models.objective import Discounted, FiniteHorizon, Objective, TotalReward
-from mdptheory.models.result import BoundsCertificate, Convergence, Solution, Status, Trace
+from mdptheory.models.result import (
+    BoundsCertificate,
+    Convergence,
+    RobustSolution,
+    SaddleCertificate,
+    Solution,
+    Status,
+    Trace,
+    TransportPlan,
+)
 from mdptheory.models.tabular import TabularMDP
 
 __all__ = [
@@ -31,6 +43,7 @@ __all__ = [
     "Convergence",
     "Discounted",
     "EVaRSet",
+    "FactorSet",
     "FiniteHorizon",
     "FiniteSet",
     "IntervalSet",
@@ -39,11 +52,16 @@ __all__ = [
     "L2Ball",
     "LinfBall",
     "Objective",
+    "RobustSolution",
+    "RowAmbiguity",
+    "SaddleCertificate",
+    "SignedLpBall",
     "Solution",
     "Status",
     "TabularMDP",
     "TotalReward",
     "Trace",
+    "TransportPlan",
     "WassersteinBall",
     "WeightedL1Ball",
     "absorbing_states",

@@ -1,106 +1,60 @@
-"""Ambiguity sets: which rows nature may put in the place of a nominal row ``p``."""
+"""Ambiguity sets: which rows nature may put in the place of a nominal row ``p``.
 
+A radius (or tail probability, or contaminated share) is one number, an array of shape
+``(n_states,)``, or one of shape ``(n_states, n_actions)``. With ``rectangularity="sa"`` nature
+picks every row by itself and the radius is each row's own; with ``"s"`` the rows of one state share
+one budget, so that the distances of its rows to their nominal rows *sum* to at most the radius.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias, get_args
 
 import numpy as np
-import numpy.typing as npt
 
-from mdptheory._typing import FloatArray
-from mdptheory._validation import (
-    as_float_array,
-    check_finite,
-    check_number,
-    check_shape,
-    check_simplex,
-)
+from mdptheory._typing import FloatArray, IntArray
+from mdptheory._validation import as_index_array, check_shape, check_simplex, place
 from mdptheory.errors import InvalidModelError
+from mdptheory.models._radius import Radius, Rectangularity, Support, freeze
+from mdptheory.models.balls import (
+    BurgBall,
+    ChiSquareBall,
+    ContaminationSet,
+    CVaRSet,
+    EVaRSet,
+    KLBall,
+    L1Ball,
+    L2Ball,
+    LinfBall,
+    SignedLpBall,
+    WassersteinBall,
+    WeightedL1Ball,
+)
 
-Support: TypeAlias = Literal["nominal", "all"]
-
-
-def _check_support(support: str) -> None:
-    if support not in ("nominal", "all"):
-        raise InvalidModelError(f"support is {support!r}; expected 'nominal' or 'all'")
-
-
-def _freeze(owner: object, name: str, value: npt.ArrayLike, ndim: int) -> FloatArray:
-    array = np.array(as_float_array(name, value))
-    check_shape(name, array, (None,) * ndim)
-    check_finite(name, array)
-    array.setflags(write=False)
-    object.__setattr__(owner, name, array)
-    return array
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class L1Ball:
-    """Rows with ``sum_i |q_i - p_i| <= radius`` (total variation distance ``radius / 2``).
-
-    Parameters
-    ----------
-    radius : float
-        At least 0; 2 reaches every row.
-    support : {"nominal", "all"}
-        Whether nature may move mass to outcomes of nominal probability 0.
-    """
-
-    radius: float
-    support: Support
-
-    def __post_init__(self) -> None:
-        """Refuse a negative radius or an unknown support."""
-        check_number("radius", self.radius, low=0.0)
-        _check_support(self.support)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class WeightedL1Ball:
-    """Rows with ``sum_i w_i |q_i - p_i| <= radius``.
-
-    Parameters
-    ----------
-    radius : float
-        At least 0.
-    weights : array of shape (n,)
-        Positive weight of each outcome.
-    support : {"nominal", "all"}
-        Whether nature may move mass to outcomes of nominal probability 0.
-    """
-
-    radius: float
-    weights: FloatArray
-    support: Support
-
-    def __post_init__(self) -> None:
-        """Refuse a negative radius, weights that are not positive or an unknown support."""
-        check_number("radius", self.radius, low=0.0)
-        _check_support(self.support)
-        weights = _freeze(self, "weights", self.weights, 1)
-        if (weights <= 0).any():
-            i = int(np.argmax(weights <= 0))
-            raise InvalidModelError(f"weights[{i}] is {weights[i]}; expected a positive number")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LinfBall:
-    """Rows with ``max_i |q_i - p_i| <= radius``.
-
-    Parameters
-    ----------
-    radius : float
-        At least 0; 1 reaches every row.
-    support : {"nominal", "all"}
-        Whether nature may move mass to outcomes of nominal probability 0.
-    """
-
-    radius: float
-    support: Support
-
-    def __post_init__(self) -> None:
-        """Refuse a negative radius or an unknown support."""
-        check_number("radius", self.radius, low=0.0)
-        _check_support(self.support)
+__all__ = [
+    "AmbiguitySet",
+    "BurgBall",
+    "CVaRSet",
+    "ChiSquareBall",
+    "ContaminationSet",
+    "EVaRSet",
+    "FactorSet",
+    "FiniteSet",
+    "IntervalSet",
+    "KLBall",
+    "L1Ball",
+    "L2Ball",
+    "LinfBall",
+    "Radius",
+    "Rectangularity",
+    "RowAmbiguity",
+    "SignedLpBall",
+    "Support",
+    "WassersteinBall",
+    "WeightedL1Ball",
+    "is_ambiguity_set",
+    "is_s_rectangular",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,212 +63,156 @@ class IntervalSet:
 
     Parameters
     ----------
-    lower, upper : array of shape (n,)
-        Bounds on each probability; ``sum lower <= 1 <= sum upper``.
+    lower, upper : array of shape (n,), (n_states, n_actions, n_states) or (n_transitions,)
+        Bounds on each probability, of one row, of a whole model, or of a model's stored
+        transitions; ``sum lower <= 1 <= sum upper`` in every row. Rows of actions that are not
+        available are all zero.
+    row_ptr : array of int of shape (n_rows + 1,), optional
+        Only with bounds a transition: the model's own ``row_ptr``.
     """
 
     lower: FloatArray
     upper: FloatArray
+    row_ptr: IntArray | None = None
 
     def __post_init__(self) -> None:
         """Refuse bounds that cross, leave [0, 1] or admit no row."""
-        lower, upper = (_freeze(self, name, getattr(self, name), 1) for name in ("lower", "upper"))
+        lower, upper = (freeze(self, k, getattr(self, k), 1, 3) for k in ("lower", "upper"))
         check_shape("upper", upper, lower.shape)
+        if 0 in lower.shape:
+            raise InvalidModelError(f"lower has shape {lower.shape}; expected at least one entry")
         bad = (lower < 0) | (upper > 1) | (lower > upper)
         if bad.any():
-            i = int(np.argmax(bad))
+            i = tuple(int(k) for k in np.argwhere(bad)[0])
             raise InvalidModelError(
-                f"lower[{i}] is {lower[i]} and upper[{i}] is {upper[i]}; expected"
+                f"{place('lower', i)} is {lower[i]} and {place('upper', i)} is {upper[i]}; expected"
                 " 0 <= lower <= upper <= 1"
             )
-        if lower.sum() > 1 + 1e-12 or upper.sum() < 1 - 1e-12:
+        least, most = self._sums(lower, upper)
+        off = (least > 1 + 1e-12) | (most < 1 - 1e-12)
+        if lower.ndim == 3:
+            off &= most > 0  # an action that is not available
+        if off.any():
+            i = tuple(int(k) for k in np.argwhere(off)[0])
             raise InvalidModelError(
-                f"lower sums to {lower.sum():.12g} and upper to {upper.sum():.12g}; expected"
-                " sum lower <= 1 <= sum upper"
+                f"{place('lower', i)} sums to {least[i]:.12g} and {place('upper', i)} to"
+                f" {most[i]:.12g}; expected sum lower <= 1 <= sum upper"
             )
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class L2Ball:
-    """Rows with Euclidean distance ``||q - p||_2 <= radius``.
-
-    Parameters
-    ----------
-    radius : float
-        At least 0.
-    support : {"nominal", "all"}
-        Whether nature may move mass to outcomes of nominal probability 0.
-    """
-
-    radius: float
-    support: Support
-
-    def __post_init__(self) -> None:
-        """Refuse a negative radius or an unknown support."""
-        check_number("radius", self.radius, low=0.0)
-        _check_support(self.support)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class KLBall:
-    """Rows with ``KL(q || p) = sum_i q_i log(q_i / p_i) <= radius``; they stay on p's support.
-
-    Parameters
-    ----------
-    radius : float
-        At least 0, in nats.
-    """
-
-    radius: float
-
-    def __post_init__(self) -> None:
-        """Refuse a negative radius."""
-        check_number("radius", self.radius, low=0.0)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class BurgBall:
-    """Rows with ``KL(p || q) = sum_i p_i log(p_i / q_i) <= radius`` (likelihood set).
-
-    Parameters
-    ----------
-    radius : float
-        At least 0, in nats.
-    support : {"nominal", "all"}
-        Whether nature may move mass to outcomes of nominal probability 0.
-    """
-
-    radius: float
-    support: Support
-
-    def __post_init__(self) -> None:
-        """Refuse a negative radius or an unknown support."""
-        check_number("radius", self.radius, low=0.0)
-        _check_support(self.support)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ChiSquareBall:
-    """Rows with ``sum_i (q_i - p_i)^2 / p_i <= radius``; they stay on p's support.
-
-    Parameters
-    ----------
-    radius : float
-        At least 0.
-    """
-
-    radius: float
-
-    def __post_init__(self) -> None:
-        """Refuse a negative radius."""
-        check_number("radius", self.radius, low=0.0)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class WassersteinBall:
-    """Rows to which ``p`` can be transported at a cost of at most ``radius``.
-
-    Parameters
-    ----------
-    radius : float
-        At least 0, in units of the cost.
-    cost : array of shape (n, n)
-        ``cost[i, j] >= 0`` of moving one unit of mass from i to j; zero diagonal.
-    """
-
-    radius: float
-    cost: FloatArray
-
-    def __post_init__(self) -> None:
-        """Refuse a negative radius, a negative cost or a diagonal that is not zero."""
-        check_number("radius", self.radius, low=0.0)
-        cost = _freeze(self, "cost", self.cost, 2)
-        check_shape("cost", cost, (cost.shape[0], cost.shape[0]))
-        bad = cost < 0
-        bad |= np.diag(np.diag(cost) != 0)
-        if bad.any():
-            i, j = (int(k) for k in np.argwhere(bad)[0])
+    def _sums(self, lower: FloatArray, upper: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the sums of the bounds in each row."""
+        if self.row_ptr is None:
+            return lower.sum(axis=-1), upper.sum(axis=-1)
+        ptr = np.array(as_index_array("row_ptr", self.row_ptr))
+        if lower.ndim != 1 or ptr.ndim != 1 or ptr.size < 2:
             raise InvalidModelError(
-                f"cost[{i}, {j}] is {cost[i, j]}; expected costs of at least 0 with zero diagonal"
+                f"row_ptr has shape {ptr.shape} and lower {lower.shape}; expected one axis each"
             )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CVaRSet:
-    """Rows with ``q <= p / alpha``: the worst case is the mean of the worst alpha-tail.
-
-    Parameters
-    ----------
-    alpha : float
-        Tail probability in (0, 1]; 1 is the nominal mean.
-    """
-
-    alpha: float
-
-    def __post_init__(self) -> None:
-        """Refuse a tail probability outside (0, 1]."""
-        check_number("alpha", self.alpha, low=0.0, high=1.0, open_low=True)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EVaRSet:
-    """The KL ball of radius ``-log alpha``: the worst case is the entropic value at risk.
-
-    Parameters
-    ----------
-    alpha : float
-        Confidence parameter in (0, 1]; 1 is the nominal mean.
-    """
-
-    alpha: float
-
-    def __post_init__(self) -> None:
-        """Refuse a parameter outside (0, 1]."""
-        check_number("alpha", self.alpha, low=0.0, high=1.0, open_low=True)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ContaminationSet:
-    """Rows ``(1 - fraction) p + fraction u`` with any distribution ``u``.
-
-    Parameters
-    ----------
-    fraction : float
-        Contaminated share in [0, 1].
-    support : {"nominal", "all"}
-        Whether ``u`` may use outcomes of nominal probability 0.
-    """
-
-    fraction: float
-    support: Support
-
-    def __post_init__(self) -> None:
-        """Refuse a share outside [0, 1] or an unknown support."""
-        check_number("fraction", self.fraction, low=0.0, high=1.0)
-        _check_support(self.support)
+        if ptr[0] != 0 or ptr[-1] != lower.size or (ptr[1:] <= ptr[:-1]).any():
+            raise InvalidModelError(
+                f"row_ptr runs from {ptr[0]} to {ptr[-1]}; expected to rise from 0 to {lower.size}"
+            )
+        ptr.setflags(write=False)
+        object.__setattr__(self, "row_ptr", ptr)
+        return np.add.reduceat(lower, ptr[:-1]), np.add.reduceat(upper, ptr[:-1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FiniteSet:
-    """A finite list of rows, whatever the nominal row.
+    """A finite list of rows, or of whole kernels, whatever the nominal model.
 
     Parameters
     ----------
-    rows : array of shape (k, n)
-        Distributions.
+    rows : array of shape (k, n), or (k, n_states, n_actions, n_states)
+        Distributions: k choices of one row, or k kernels of a model. In a kernel, the rows of
+        actions that are not available are all zero.
+    coupled : bool, optional
+        Required with kernels: True if nature picks one kernel for all pairs, False if she picks an
+        index for each pair (the rectangular hull of the kernels).
     """
 
     rows: FloatArray
+    coupled: bool | None = None
 
     def __post_init__(self) -> None:
-        """Refuse an empty list or rows that are no distributions."""
-        rows = _freeze(self, "rows", self.rows, 2)
+        """Refuse an empty list, rows that are no distributions or an open question of coupling."""
+        rows = freeze(self, "rows", self.rows, 2, 4)
         if 0 in rows.shape:
             raise InvalidModelError(f"rows has shape {rows.shape}; expected at least one row")
-        check_simplex("rows", rows)
+        if rows.ndim == 2:
+            check_simplex("rows", rows)
+            return
+        if rows.shape[1] != rows.shape[3]:
+            raise InvalidModelError(
+                f"rows has shape {rows.shape}; expected (k, n_states, n_actions, n_states)"
+            )
+        if self.coupled is None:
+            raise InvalidModelError(
+                "coupled is not given; with kernels say whether nature picks one for all pairs"
+                " (coupled=True) or one for each pair (coupled=False)"
+            )
+        missing = (rows == 0.0).all(axis=(0, 3))  # actions that are not available
+        filled = np.array(rows)
+        filled[:, missing, 0] = 1.0
+        check_simplex("rows", filled)
 
 
-AmbiguitySet: TypeAlias = (
+@dataclass(frozen=True, slots=True, eq=False)
+class FactorSet:
+    """Rows ``sum_i weights[s, a, i] w_i`` whose factors ``w_i`` nature picks for all pairs at once.
+
+    Such a set is called r-rectangular. Each factor ranges over an ambiguity set of its own.
+
+    Parameters
+    ----------
+    weights : array of shape (n_states, n_actions, r)
+        Mixing weights, a distribution over factors for each pair; zero where an action is not
+        available.
+    factors : array of shape (r, n_states)
+        Nominal factors, each a distribution over successors.
+    sets : one ambiguity set or a sequence of r of them
+        Where nature picks each factor from, around the nominal one; with one radius each.
+
+    References
+    ----------
+    V. Goyal and J. Grand-Clement, "Robust Markov decision processes: beyond rectangularity",
+    Mathematics of Operations Research 48, 2023.
+    """
+
+    weights: FloatArray
+    factors: FloatArray
+    sets: "AmbiguitySet | Sequence[AmbiguitySet]"
+
+    def __post_init__(self) -> None:
+        """Refuse weights or factors that are no distributions, or sets that do not fit."""
+        weights = freeze(self, "weights", self.weights, 3)
+        factors = freeze(self, "factors", self.factors, 2)
+        if 0 in weights.shape or 0 in factors.shape:
+            raise InvalidModelError(
+                f"weights has shape {weights.shape} and factors {factors.shape}; expected at least"
+                " one entry"
+            )
+        r, n = factors.shape
+        check_shape("weights", weights, (n, None, r))
+        check_simplex("factors", factors)
+        filled = np.array(weights)
+        filled[(weights == 0.0).all(axis=2), 0] = 1.0
+        check_simplex("weights", filled)
+        sets = tuple(self.sets) if isinstance(self.sets, Sequence) else (self.sets,) * r
+        if len(sets) != r:
+            raise InvalidModelError(f"sets has {len(sets)} entries; expected {r}, one a factor")
+        for i, one in enumerate(sets):
+            if not is_ambiguity_set(one):
+                raise TypeError(
+                    f"sets[{i}] is of type {type(one).__name__}; expected the set of a row"
+                )
+            radius = getattr(one, "radius", 0.0)
+            if np.ndim(radius) or getattr(one, "rectangularity", "sa") != "sa":
+                raise InvalidModelError(f"sets[{i}] is not the set of one row; expected one radius")
+        object.__setattr__(self, "sets", sets)
+
+
+RowAmbiguity: TypeAlias = (
     L1Ball
     | WeightedL1Ball
     | LinfBall
@@ -329,3 +227,17 @@ AmbiguitySet: TypeAlias = (
     | ContaminationSet
     | FiniteSet
 )
+"""The sets of `worst_case`: nature picks a true distribution for each row."""
+
+AmbiguitySet: TypeAlias = RowAmbiguity | FactorSet
+"""The sets of the robust planners."""
+
+
+def is_ambiguity_set(value: object) -> bool:
+    """Return whether ``value`` is one of the sets of `worst_case`."""
+    return isinstance(value, get_args(RowAmbiguity))
+
+
+def is_s_rectangular(ambiguity: object) -> bool:
+    """Return whether the rows of a state share one budget."""
+    return getattr(ambiguity, "rectangularity", "sa") == "s"

@@ -342,3 +342,22 @@ def from_function(transitions: Callable[..., Any], n_states: int, n_actions: int
             f" index in [0, {n_states})"
         )
     return from_triplets(n_states, state, action, target.astype(np.int64), prob, reward)
+
+
+def completed(built: Rows, reward: float) -> Rows:
+    """Store every state as a successor of every row: with probability 0 where it was none."""
+    n, n_rows = built.n_states, len(built.row_ptr) - 1
+    row = np.repeat(np.arange(n_rows), np.diff(built.row_ptr))
+    prob = np.zeros((n_rows, n))
+    prob[row, built.next_state] = built.prob
+    paid = None
+    if built.transition_reward is not None:
+        table = np.full((n_rows, n), reward)
+        table[row, built.next_state] = built.transition_reward
+        paid = table.ravel()
+    return built._replace(
+        row_ptr=np.arange(0, n_rows * n + 1, n),
+        next_state=np.tile(np.arange(n, dtype=index_dtype(n)), n_rows),
+        prob=prob.ravel(),
+        transition_reward=paid,
+    )

@@ -13,6 +13,7 @@ from mdptheory._validation import (
     as_index_array,
     check_count,
     check_names,
+    check_number,
     check_shape,
 )
 from mdptheory.errors import InvalidModelError
@@ -274,6 +275,37 @@ class TabularMDP:
     def with_objective(self, objective: Objective) -> Self:
         """Return the same rows judged by another objective."""
         return replace(self, objective=objective)
+
+    def completed(self, reward: float) -> Self:
+        """Return the same model with every state stored as a successor of every row.
+
+        Parameters
+        ----------
+        reward : float
+            Reward of the transitions that are added, of probability 0, if rewards are per
+            transition; otherwise an added transition pays its row's reward.
+
+        Returns
+        -------
+        TabularMDP
+            An equal model, in which nature may move to any state (``support="all"``).
+        """
+        paid = check_number("reward", reward, low=-np.finfo(float).max, high=np.finfo(float).max)
+        rows = assemble.completed(
+            Rows(
+                self.n_states, self.choice_ptr, self.action, self.row_ptr, self.next_state,
+                self.prob, self.reward, self.transition_reward,
+            ),
+            paid,
+        )  # fmt: skip
+        return replace(
+            self,
+            row_ptr=rows.row_ptr,
+            next_state=rows.next_state,
+            prob=rows.prob,
+            transition_reward=rows.transition_reward,
+            validate=False,
+        )
 
     # ---- sizes --------------------------------------------------------------------------------
 

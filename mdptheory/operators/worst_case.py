@@ -12,7 +12,6 @@ from mdptheory._validation import as_float_array, check_finite, check_shape, che
 from mdptheory.errors import InvalidModelError
 from mdptheory.kernels import divergence, polyhedral
 from mdptheory.models.ambiguity import (
-    AmbiguitySet,
     BurgBall,
     ChiSquareBall,
     ContaminationSet,
@@ -24,6 +23,8 @@ from mdptheory.models.ambiguity import (
     L1Ball,
     L2Ball,
     LinfBall,
+    Radius,
+    RowAmbiguity,
     WassersteinBall,
     WeightedL1Ball,
 )
@@ -54,7 +55,7 @@ class WorstCase:
 def worst_case(
     p: npt.ArrayLike,
     z: npt.ArrayLike,
-    ambiguity: AmbiguitySet,
+    ambiguity: RowAmbiguity,
     *,
     nature: Literal["adversarial", "cooperative"] = "adversarial",
 ) -> WorstCase:
@@ -96,16 +97,27 @@ def worst_case(
     check_finite("z", worth)
     if nature not in ("adversarial", "cooperative"):
         raise InvalidModelError(f"nature is {nature!r}; expected 'adversarial' or 'cooperative'")
-    if not isinstance(ambiguity, get_args(AmbiguitySet)):
+    if not isinstance(ambiguity, get_args(RowAmbiguity)):
         kind = type(ambiguity).__name__
         raise TypeError(f"ambiguity is of type {kind}; expected an ambiguity set")
+    _check_one_row(ambiguity)
     _check_lengths(nominal.size, ambiguity)
     sign = 1.0 if nature == "adversarial" else -1.0
     value, row, bound = _minimise(nominal, sign * worth, ambiguity)
     return WorstCase(sign * value + 0.0, row, sign * bound + 0.0)  # no negative zeros
 
 
-def _check_lengths(n: int, ambiguity: AmbiguitySet) -> None:
+def _check_one_row(ambiguity: RowAmbiguity) -> None:
+    """Refuse radii a state or a pair: there is one row here."""
+    for name in ("radius", "alpha", "fraction"):
+        shape = np.shape(getattr(ambiguity, name, 0.0))
+        if shape:
+            raise InvalidModelError(
+                f"{name} has shape {shape}; worst_case takes one row: expected a number"
+            )
+
+
+def _check_lengths(n: int, ambiguity: RowAmbiguity) -> None:
     """Refuse weights, costs, bounds or rows of another length than ``p``."""
     shape: tuple[int, ...]
     match ambiguity:
@@ -125,7 +137,7 @@ def _check_lengths(n: int, ambiguity: AmbiguitySet) -> None:
         )
 
 
-def _admissible(p: FloatArray, ambiguity: AmbiguitySet) -> BoolArray:
+def _admissible(p: FloatArray, ambiguity: RowAmbiguity) -> BoolArray:
     """Return which outcomes the set's rows may use."""
     match ambiguity:
         case (
@@ -146,7 +158,7 @@ def _admissible(p: FloatArray, ambiguity: AmbiguitySet) -> BoolArray:
 
 
 def _minimise(
-    p: FloatArray, z: FloatArray, ambiguity: AmbiguitySet
+    p: FloatArray, z: FloatArray, ambiguity: RowAmbiguity
 ) -> tuple[float, FloatArray, float]:
     """Return the least ``q @ z``, a row that attains it and a lower bound."""
     keep = _admissible(p, ambiguity)
@@ -158,7 +170,7 @@ def _minimise(
 
 
 def _kernel(
-    p: FloatArray, z: FloatArray, ambiguity: AmbiguitySet, keep: BoolArray, q: FloatArray
+    p: FloatArray, z: FloatArray, ambiguity: RowAmbiguity, keep: BoolArray, q: FloatArray
 ) -> tuple[float, float]:
     """Call the set's kernel on the admissible outcomes; returns value and bound."""
     match ambiguity:
@@ -188,7 +200,7 @@ def _kernel(
         case KLBall(radius=radius):
             return divergence.kl_row(p, z, _capped(radius), q)
         case EVaRSet(alpha=alpha):
-            return divergence.kl_row(p, z, -math.log(alpha), q)
+            return divergence.kl_row(p, z, -math.log(float(alpha)), q)
         case BurgBall(radius=radius):
             return divergence.burg_row(p, z, _capped(radius), q)
         case ChiSquareBall(radius=radius):
@@ -203,7 +215,7 @@ def _kernel(
             assert_never(ambiguity)
 
 
-def _capped(radius: float) -> float:
+def _capped(radius: Radius) -> float:
     return min(float(radius), LARGEST)
 
 
