@@ -14,7 +14,7 @@ ORDER = (
     ("_validation", "_extras"),
     ("models",),
     ("kernels",),
-    ("certificates",),
+    ("certificates", "estimation"),
     ("io",),
     ("environments",),
     ("operators",),
@@ -38,7 +38,11 @@ ONLY = {
 }
 # Rooms whose files stand alone: only the room's private files and its door may be shared.
 ALONE = {"solvers", "algorithms", "environments"}
-DISPATCHERS = {"mdptheory.solvers.automatic", "mdptheory.environments.catalogue"}
+DISPATCHERS = {
+    "mdptheory.solvers.automatic",
+    "mdptheory.solvers.robust_automatic",
+    "mdptheory.environments.catalogue",
+}
 SEES = {
     "mdptheory": {"mdptheory"},
     "proofs_checks": {"mdptheory", "proofs_checks"},

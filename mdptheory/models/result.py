@@ -158,6 +158,9 @@ class SaddleCertificate:
         Only for `WassersteinBall`: the transport that makes nature's rows.
     factors : array of shape (r, n_states), optional
         Only for `FactorSet`: nature's factors (leading stage axis for a finite horizon).
+    fixed : bool
+        Whether the claim is about this policy alone, ``lower <= robust value of policy <= upper``:
+        then ``upper >= T_policy upper`` with the policy's operator in ``worst_case``.
     """
 
     objective: Objective
@@ -170,6 +173,7 @@ class SaddleCertificate:
     level: FloatArray
     plan: TransportPlan | None = None
     factors: FloatArray | None = None
+    fixed: bool = False
 
     @property
     def gap(self) -> float:
