@@ -10,6 +10,7 @@ from mdptheory.environments.inventory import inventory
 from mdptheory.environments.machine import machine_replacement
 from mdptheory.environments.population import population
 from mdptheory.environments.riverswim import riverswim, riverswim20, riverswim_chain
+from mdptheory.environments.windy_walk import windy_walk, windy_walk_family, windy_walk_long
 
 __all__ = [
     "CATALOGUE",
@@ -28,4 +29,7 @@ __all__ = [
     "riverswim",
     "riverswim20",
     "riverswim_chain",
+    "windy_walk",
+    "windy_walk_family",
+    "windy_walk_long",
 ]

@@ -13,6 +13,7 @@ from mdptheory.environments.inventory import inventory
 from mdptheory.environments.machine import machine_replacement
 from mdptheory.environments.population import population
 from mdptheory.environments.riverswim import riverswim, riverswim20, riverswim_chain
+from mdptheory.environments.windy_walk import windy_walk, windy_walk_long
 from mdptheory.models import TabularMDP
 
 CATALOGUE: Mapping[str, Callable[[], TabularMDP]] = MappingProxyType(
@@ -37,6 +38,8 @@ CATALOGUE: Mapping[str, Callable[[], TabularMDP]] = MappingProxyType(
         "riverswim20": riverswim20,
         "riverswim_classic": riverswim_chain,
         "riverswim_chain": partial(riverswim_chain, 100),
+        "windy_walk": windy_walk,
+        "windy_walk_long": windy_walk_long,
     }
 )
 """Environment by name; each constructor takes no argument and returns the same model each time."""

@@ -27,7 +27,8 @@ def constructor(entry):
 
 
 def test_the_catalogue_offers_every_constructor():
-    public = {getattr(env, name) for name in env.__all__ if name != "CATALOGUE"}
+    others = ("CATALOGUE", "windy_walk_family")
+    public = {getattr(env, name) for name in env.__all__ if name not in others}
     assert {constructor(entry) for entry in env.CATALOGUE.values()} == public
 
 
