@@ -1,17 +1,36 @@
 """Worst rows of the KL, Burg, chi-square and Euclidean balls around one nominal row.
 
-Each kernel minimises ``q @ z`` over its ball, writes the minimiser into ``q`` and returns its value
-with a lower bound from weak duality. Inside, ``w`` is ``p`` summing to 1 and ``x = (z - zmin) /
-span`` runs from 0 to 1, so that neither an offset nor a scale of ``z`` costs digits or overflows.
+Each kernel minimises ``q @ z`` over its ball, writes the minimiser into ``q`` and returns its
+value, a lower bound from weak duality, and the dual variables ``lam`` and ``eta`` behind it, in
+units of ``z``. Inside, ``w`` is ``p`` summing to 1 and ``x = (z - zmin) / span`` runs from 0 to 1,
+so that neither an offset nor a scale of ``z`` costs digits or overflows.
+
+For every ``lam > 0`` and ``eta``, no row of the ball of radius r has a smaller ``q @ z`` than
+
+- KL:   ``-lam log sum_i p_i exp(-z_i / lam) - lam r``,
+- Burg: ``eta + lam sum_i p_i (1 + log((z_i - eta) / lam)) - lam r`` with ``eta < z_i`` where ``p_i
+  > 0`` and ``eta <= z_i`` elsewhere: minimise ``q.z + lam sum p log(p / q) + eta (1 - sum q)`` over
+  ``q >= 0``, which gives ``q = lam p / (z - eta)``,
+- chi2: ``eta - lam - sum_i p_i (eta - z_i)_+^2 / (4 lam) - lam r``: minimise ``q.z + lam sum (q -
+  p)^2 / p + mu (1 - sum q)`` over ``q >= 0``, which gives ``q = p (eta - z)_+ / (2 lam)`` with
+  ``eta = mu + 2 lam``,
+- L2:   ``eta + sum_i p_i y_i - r |y|_2`` with ``y_i = min(z_i - eta, p_i / lam)``, ``lam = 0``
+  standing for no minimum.
+
+For the first three ``lam = 0`` stands for the smallest ``z`` nature can reach, and ``lam = inf``
+for ``p @ z``, if the radius is 0.
 """
 
 import math
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
 from mdptheory._typing import FloatArray
+
+Answer: TypeAlias = tuple[float, float, float, float]  # value, bound, lam, eta
 
 STEPS = 300  # two to ten suffice but where the root drowns in rounding or hides between scales
 NOISE = 4e-15  # a residual this small beside the terms it is the difference of is rounding
@@ -45,9 +64,12 @@ def _standardise(
 
 @njit(cache=True, nogil=True)
 def _report(
-    z: FloatArray, zmin: float, span: float, bound: float, q: FloatArray
-) -> tuple[float, float]:
-    """Make ``q`` sum to 1; return its value and the bound, scaled back and rid of rounding."""
+    z: FloatArray, zmin: float, span: float, bound: float, q: FloatArray, lam: float, eta: float
+) -> Answer:
+    """Make ``q`` sum to 1; return its value, the bound rid of rounding, and the dual variables.
+
+    Bound, ``lam`` and ``eta`` come in units of ``x`` and are scaled back.
+    """
     total = 0.0
     for i in range(q.size):
         total += q[i]
@@ -59,7 +81,13 @@ def _report(
     lower = span * max(bound, 0.0)
     if above < lower <= above + 1e-11 * span:
         lower = above
-    return zmin + above, zmin + lower
+    return zmin + above, zmin + lower, lam * span if 0.0 < lam < np.inf else lam, zmin + span * eta
+
+
+@njit(cache=True, nogil=True)
+def _no_room(radius: float) -> float:
+    """Return the price of a budget that buys nothing: 0 unless there is none."""
+    return np.inf if radius <= 0.0 else 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -114,7 +142,7 @@ def _kl_root(radius: float, nearest: float, w: FloatArray, x: FloatArray, q: Flo
 
 
 @njit(cache=True, nogil=True)
-def kl_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> tuple[float, float]:
+def kl_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> Answer:
     """Minimise over ``sum q log(q / p) <= radius``; the row is ``p exp(-tau z)``, normalised.
 
     The bound is ``-(log E_p exp(-tau z) + radius) / tau``.
@@ -123,7 +151,7 @@ def kl_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> tuple[
     zmin, span = _standardise(p, z, False, w, x)
     if radius <= 0.0 or span <= 0.0:
         q[:] = w
-        return _report(z, zmin, span, (w * x).sum(), q)
+        return _report(z, zmin, span, (w * x).sum(), q, _no_room(radius), 0.0)
     at_min, nearest = 0.0, 1.0
     for i in range(p.size):
         q[i] = w[i] if x[i] == 0.0 else 0.0
@@ -131,10 +159,10 @@ def kl_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> tuple[
         if x[i] > 0.0:
             nearest = min(nearest, x[i])
     if radius >= -math.log(at_min):
-        return _report(z, zmin, span, 0.0, q)
+        return _report(z, zmin, span, 0.0, q, 0.0, 0.0)
     tau = _kl_root(radius, nearest, w, x, q)
     log_sum, _ = _tilt(tau, w, x, q)
-    return _report(z, zmin, span, -(log_sum + radius) / tau, q)
+    return _report(z, zmin, span, -(log_sum + radius) / tau, q, 1.0 / tau, 0.0)
 
 
 @njit(cache=True, nogil=True)
@@ -214,7 +242,7 @@ def _burg_leave(radius: float, w: FloatArray, x: FloatArray, q: FloatArray) -> f
 
 
 @njit(cache=True, nogil=True)
-def burg_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> tuple[float, float]:
+def burg_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> Answer:
     """Minimise over ``sum p log(p / q) <= radius``; mass may move to outcomes with ``p = 0``.
 
     The row is ``p / (1 + s x)``, normalised, unless mass leaves the support of ``p``; the bound
@@ -229,26 +257,29 @@ def burg_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> tupl
             at_min += w[i] if x[i] == 0.0 else 0.0
     if radius <= 0.0 or span <= 0.0 or farthest == 0.0:
         q[:] = w
-        return _report(z, zmin, span, (w * x).sum(), q)
-    bound = -1.0
+        return _report(z, zmin, span, (w * x).sum(), q, _no_room(radius), 0.0)
+    bound, lam, eta = -1.0, 0.0, 0.0
     if at_min < 1e-280:  # as good as none: s would leave the range of floats
         w[x == 0.0] = 0.0
-        bound = _burg_leave(radius, w, x, q)
+        bound = lam = _burg_leave(radius, w, x, q)
     if bound < 0.0:
         s = _burg_root(radius, w, x, q)
         logs, _, _ = _harmonic(s, w, x, q)
-        bound = math.expm1(logs - radius) / s
+        bound, lam, eta = math.expm1(logs - radius) / s, math.exp(logs - radius) / s, -1.0 / s
     for i in range(p.size):
         if p[i] > 0.0:
             q[i] = max(q[i], SMALLEST)
-    return _report(z, zmin, span, bound, q)
+    return _report(z, zmin, span, bound, q, lam, eta)
 
 
 @njit(cache=True, nogil=True)
 def _chi_square_bound(
     radius: float, scale: float, mean: float, w: FloatArray, x: FloatArray
-) -> float:
-    """Return the dual ``eta - sqrt((1 + radius) E (eta - x)_+^2)`` at ``eta = mean + scale``."""
+) -> tuple[float, float]:
+    """Return the dual ``eta - sqrt((1 + radius) E (eta - x)_+^2)`` and the price behind it.
+
+    They are taken at ``eta = mean + scale``.
+    """
     square, change = 0.0, 0.0
     for i in range(w.size):
         shift = (mean - x[i]) / scale if x[i] - mean < scale else -1.0
@@ -257,7 +288,8 @@ def _chi_square_bound(
     excess = (1.0 + radius) * square - 1.0
     if radius < 1.0:
         excess = radius + (1.0 + radius) * change
-    return mean - scale * excess / (1.0 + math.sqrt(max(0.0, 1.0 + excess)))
+    norm = math.sqrt(max(0.0, 1.0 + excess))
+    return mean - scale * excess / (1.0 + norm), 0.5 * scale * norm / (1.0 + radius)
 
 
 @njit(cache=True, nogil=True)
@@ -290,15 +322,13 @@ def _chi_square_prefix(
 
 
 @njit(cache=True, nogil=True)
-def chi_square_row(
-    p: FloatArray, z: FloatArray, radius: float, q: FloatArray
-) -> tuple[float, float]:
+def chi_square_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> Answer:
     """Minimise over ``sum (q - p)^2 / p <= radius``; the row is ``p (eta - x)_+``, normalised."""
     w, x = np.empty(p.size), np.empty(p.size)
     zmin, span = _standardise(p, z, False, w, x)
     if radius <= 0.0 or span <= 0.0:
         q[:] = w
-        return _report(z, zmin, span, (w * x).sum(), q)
+        return _report(z, zmin, span, (w * x).sum(), q, _no_room(radius), 0.0)
     order = np.argsort(x)
     last, free, spread = _chi_square_prefix(radius, order, w, x)
     kept = order[: last + 1]
@@ -313,12 +343,13 @@ def chi_square_row(
         offset = mean + (x[heaviest] - x[i])
         q[i] = w[i] * (max(0.0, 1.0 + math.sqrt(free) * offset / spread) if spread > 0.0 else 1.0)
     if spread == 0.0:
-        return _report(z, zmin, span, 0.0, q)
+        return _report(z, zmin, span, 0.0, q, 0.0, 0.0)
     mean += x[heaviest]
     scale = x[order[last + 1]] - mean if last + 1 < p.size else LARGEST  # eta <= the next x
     if spread < scale * math.sqrt(free):
         scale = spread / math.sqrt(free)
-    return _report(z, zmin, span, _chi_square_bound(radius, scale, mean, w, x), q)
+    bound, lam = _chi_square_bound(radius, scale, mean, w, x)
+    return _report(z, zmin, span, bound, q, lam, mean + scale)
 
 
 @njit(cache=True, nogil=True)
@@ -335,6 +366,15 @@ def _l2_bound(radius: float, eta: float, t: float, w: FloatArray, x: FloatArray)
         dot += w[i] * y
         square += y * y
     return eta + dot - radius * math.sqrt(square)
+
+
+@njit(cache=True, nogil=True)
+def _l2_report(
+    z: FloatArray, zmin: float, span: float, bound: float, q: FloatArray, t: float, eta: float
+) -> Answer:
+    """Do what `_report` does; ``t`` has the unit of ``1 / x``."""
+    value, lower, _, level = _report(z, zmin, span, bound, q, 0.0, eta)
+    return value, lower, min(t / span, LARGEST), level
 
 
 @njit(cache=True, nogil=True)
@@ -362,7 +402,7 @@ def _l2_piece(
 
 
 @njit(cache=True, nogil=True)
-def l2_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> tuple[float, float]:
+def l2_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> Answer:
     """Minimise over ``|q - p|_2 <= radius``; mass may move to outcomes with ``p = 0``.
 
     The row is the projection of ``p - t x`` on the simplex. Its path in t is followed piece by
@@ -372,7 +412,7 @@ def l2_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> tuple[
     zmin, span = _standardise(p, z, True, w, x)
     if radius <= 0.0 or span <= 0.0:
         q[:] = w
-        return _report(z, zmin, span, (w * x).sum(), q)
+        return _report(z, zmin, span, (w * x).sum(), q, 0.0, 0.0)
     t, eta = 0.0, 0.0
     while True:
         mean, square, leaver, soonest, gain = _l2_piece(active, w, x)
@@ -392,5 +432,6 @@ def l2_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> tuple[
     for i in range(p.size):
         move = t * (x[i] - mean) if square > 0.0 else 0.0
         q[i] = max(0.0, w[i] + gain - move) if active[i] > 0.0 else 0.0
-    bound = _l2_bound(radius, eta, t, w, x) if square > 0.0 else 0.0
-    return _report(z, zmin, span, bound, q)
+    if square == 0.0:
+        return _l2_report(z, zmin, span, 0.0, q, LARGEST, 0.0)
+    return _l2_report(z, zmin, span, _l2_bound(radius, eta, t, w, x), q, t, eta)

@@ -1,14 +1,19 @@
 """Worst rows of the ambiguity sets that are polytopes, by exact greedy or parametric algorithms.
 
-Each kernel minimises ``q @ z`` over its set, writes a minimiser into ``q`` and returns its value
-with a lower bound from weak duality. Inside, ``w`` is ``p`` summing to 1 and ``x = z - zmin``, so
-that an offset of ``z`` costs no digits.
+Each kernel minimises ``q @ z`` over its set, writes a minimiser into ``q`` and returns its value, a
+lower bound from weak duality, and the dual variables behind it: the price of the budget and a
+level, in units of ``z``, 0 where the set has none. Inside, ``w`` is ``p`` summing to 1 and ``x = z
+- zmin``, so that an offset of ``z`` costs no digits.
 """
+
+from typing import TypeAlias
 
 import numpy as np
 from numba import njit
 
 from mdptheory._typing import FloatArray, IntArray
+
+Answer: TypeAlias = tuple[float, float, float, float]  # value, bound, multiplier, level
 
 ULP = 2.3e-16
 LARGEST = 1e300  # of a multiplier; any multiplier proves a bound
@@ -47,7 +52,7 @@ def _mean(q: FloatArray, x: FloatArray) -> float:
 
 
 @njit(cache=True, nogil=True)
-def l1_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> tuple[float, float]:
+def l1_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> Answer:
     """Minimise over ``sum |q - p| <= radius``: half the radius moves from the best to the worst.
 
     The bound is ``E_p min(x, eta) - radius / 2 eta`` at the last donor's ``eta``.
@@ -79,7 +84,7 @@ def l1_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> tuple[
         below += (q[i] - moved if i == sink else q[i]) * min(x[i], eta)
     value = zmin + _mean(q, x)
     bound = zmin + (below + (moved - min(0.5 * radius, 1.0)) * eta)
-    return value, min(value, bound)
+    return value, min(value, bound), 0.5 * eta, 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -162,7 +167,7 @@ def _move(
 @njit(cache=True, nogil=True)
 def weighted_l1_row(
     p: FloatArray, z: FloatArray, weights: FloatArray, radius: float, q: FloatArray
-) -> tuple[float, float]:
+) -> Answer:
     """Minimise over ``sum weights |q - p| <= radius`` by following the solution as radius grows.
 
     Each piece of the path moves mass from a donor to a receiver. A donor below its ``p`` costs its
@@ -197,13 +202,11 @@ def weighted_l1_row(
                     lam = -slope[b]
                     break
     value = zmin + _mean(q, x)
-    return value, min(value, zmin + _weighted_l1_bound(lam, radius, w, x, weights))
+    return value, min(value, zmin + _weighted_l1_bound(lam, radius, w, x, weights)), lam, 0.0
 
 
 @njit(cache=True, nogil=True)
-def interval_row(
-    lower: FloatArray, upper: FloatArray, z: FloatArray, q: FloatArray
-) -> tuple[float, float]:
+def interval_row(lower: FloatArray, upper: FloatArray, z: FloatArray, q: FloatArray) -> Answer:
     """Minimise over ``lower <= q <= upper``: fill the worst outcomes first.
 
     The bound is ``eta + sum lower (x - eta)_+ - upper (eta - x)_+`` at the last one filled.
@@ -236,7 +239,7 @@ def interval_row(
             above += q[i] * x
             bound += lower[i] * (x - eta) if x > eta else upper[i] * (x - eta)
     value = zmin + above
-    return value, min(value, zmin + bound)
+    return value, min(value, zmin + bound), 0.0, zmin + eta
 
 
 @njit(cache=True, nogil=True)
@@ -276,19 +279,17 @@ def _wasserstein_bound(
 
 
 @njit(cache=True, nogil=True)
-def wasserstein_row(
-    p: FloatArray, z: FloatArray, cost: FloatArray, radius: float, q: FloatArray
-) -> tuple[float, float]:
-    """Minimise over the rows to which ``p`` is transported at a cost of at most ``radius``.
+def _transport(
+    w: FloatArray, x: FloatArray, cost: FloatArray, radius: float, place: IntArray
+) -> tuple[float, int, int, float]:
+    """Write where each outcome's mass goes; return the price and the one split move.
 
+    Of the mass of outcome ``i``, ``part`` goes on to ``j``: returns price, ``i``, ``j``, ``part``.
     A fractional multiple-choice knapsack: each outcome walks down its hull of (cost, worth), and
     the steepest edges of all outcomes are bought first.
     """
-    n = p.size
-    w, x, edge_slope = np.empty(n), np.empty(n), np.empty(n)
-    zmin = _shift(z, x)
-    normalise(p, w)
-    edge, place = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+    n = w.size
+    edge_slope, edge = np.empty(n), np.empty(n, dtype=np.int64)
     slope = np.empty(n * n)
     source, target = np.empty(n * n, dtype=np.int64), np.empty(n * n, dtype=np.int64)
     count = 0
@@ -300,30 +301,59 @@ def wasserstein_row(
             for k in range(1, corners):
                 source[count], target[count], slope[count] = i, edge[k], edge_slope[k]
                 count += 1
-    rest, lam, split, part = radius, 0.0, 0, 0.0
+    rest = radius
     for b in np.argsort(slope[:count], kind="mergesort"):
         i, j = source[b], target[b]
         step = cost[i, j] - cost[i, place[i]]
         if w[i] * step > rest:
-            lam, split, part = min(-slope[b], LARGEST), b, rest / step
-            break
+            return min(-slope[b], LARGEST), i, j, rest / step
         rest -= w[i] * step
         place[i] = j
-    q[:] = 0.0
-    for i in range(n):
-        q[place[i]] += w[i]
-    if part > 0.0:
-        i = source[split]
-        q[place[i]] = max(0.0, q[place[i]] - part)
-        q[target[split]] += part
-    value = zmin + _mean(q, x)
-    return value, min(value, zmin + _wasserstein_bound(lam, radius, w, x, cost))
+    return 0.0, 0, 0, 0.0
 
 
 @njit(cache=True, nogil=True)
-def contamination_row(
-    p: FloatArray, z: FloatArray, fraction: float, q: FloatArray
-) -> tuple[float, float]:
+def wasserstein_row(
+    p: FloatArray, z: FloatArray, cost: FloatArray, radius: float, q: FloatArray
+) -> Answer:
+    """Minimise over the rows to which ``p`` is transported at a cost of at most ``radius``."""
+    place = np.empty(p.size, dtype=np.int64)
+    value, bound, lam, _, _, _ = wasserstein_plan(p, z, cost, radius, q, place)
+    return value, bound, lam, 0.0
+
+
+@njit(cache=True, nogil=True)
+def wasserstein_plan(
+    p: FloatArray,
+    z: FloatArray,
+    cost: FloatArray,
+    radius: float,
+    q: FloatArray,
+    place: IntArray,
+) -> tuple[float, float, float, int, int, float]:
+    """Do the same and write where each outcome's mass goes.
+
+    Returns value, bound and price; of the mass of outcome ``i``, ``part`` goes on to ``j``: these
+    three come last.
+    """
+    w, x = np.empty(p.size), np.empty(p.size)
+    zmin = _shift(z, x)
+    normalise(p, w)
+    lam, i, j, part = _transport(w, x, cost, radius, place)
+    q[:] = 0.0
+    for k in range(p.size):
+        q[place[k]] += w[k]
+    part = min(part, w[i])
+    if part > 0.0:
+        q[place[i]] = max(0.0, q[place[i]] - part)
+        q[j] += part
+    value = zmin + _mean(q, x)
+    bound = min(value, zmin + _wasserstein_bound(lam, radius, w, x, cost))
+    return value, bound, lam, i, j, part
+
+
+@njit(cache=True, nogil=True)
+def contamination_row(p: FloatArray, z: FloatArray, fraction: float, q: FloatArray) -> Answer:
     """Minimise over ``(1 - fraction) p + fraction u``: all of ``u`` is on a worst outcome.
 
     The bound ``(1 - fraction) E_p x`` holds because no ``u`` has a negative mean of ``x``.
@@ -336,11 +366,11 @@ def contamination_row(
         q[i] *= 1.0 - fraction
     q[np.argmin(x)] += fraction
     value = zmin + _mean(q, x)
-    return value, min(value, zmin + bound)
+    return value, min(value, zmin + bound), 0.0, 0.0
 
 
 @njit(cache=True, nogil=True)
-def finite_row(rows: FloatArray, z: FloatArray, q: FloatArray) -> tuple[float, float]:
+def finite_row(rows: FloatArray, z: FloatArray, q: FloatArray) -> Answer:
     """Minimise over a list of rows by trying each; the best is its own proof."""
     zmin = np.inf
     for i in range(z.size):
@@ -357,4 +387,4 @@ def finite_row(rows: FloatArray, z: FloatArray, q: FloatArray) -> tuple[float, f
         if above < least:
             best, least = k, above
     normalise(rows[best], q)
-    return zmin + least, zmin + least
+    return zmin + least, zmin + least, 0.0, 0.0

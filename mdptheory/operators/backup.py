@@ -4,7 +4,7 @@ import itertools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -65,6 +65,18 @@ class PolicySet(NamedTuple):
     next_state: UIntArray
     prob: FloatArray
     reward: FloatArray
+
+
+class Owner(Protocol):
+    """What a policy's rows need of the sweeps they are accounted to."""
+
+    gamma: float
+    n_transitions: int
+    dense: bool
+    work: float
+
+    def each(self, call: Callable[[T], R], parts: Sequence[T]) -> list[R]:
+        """Call once a part, in the threads if they run."""
 
 
 class Backup:
@@ -268,7 +280,7 @@ class Backup:
 class PolicyRows:
     """One policy's kernel and reward, compact; its sweeps are accounted to the backup."""
 
-    def __init__(self, backup: Backup, sets: list[PolicySet]) -> None:
+    def __init__(self, backup: Owner, sets: list[PolicySet]) -> None:
         self.backup, self.sets = backup, sets
         self.share = sum(len(part.prob) for part in sets) / backup.n_transitions
 

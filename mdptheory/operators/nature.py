@@ -101,7 +101,7 @@ def nature_rows(mdp: TabularMDP, ambiguity: RowAmbiguity, *, stage: int = 0) -> 
     reward = mdp.reward[rows] if mdp.transition_reward is None else np.zeros(len(ptr) - 1)
     if beyond and not sparse_reach:
         ptr, next_state, prob, paid = _everywhere(mdp.n_states, ptr, next_state, prob, paid)
-    elif not beyond and not (prob > 0.0).all():
+    elif not beyond and not isinstance(ambiguity, IntervalSet) and not (prob > 0.0).all():
         ptr, next_state, prob, paid = _supported(ptr, next_state, prob, paid)
     complete = len(prob) == (len(ptr) - 1) * mdp.n_states
     prob = _normalised(ptr, prob)

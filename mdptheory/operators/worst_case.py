@@ -163,7 +163,7 @@ def _minimise(
     """Return the least ``q @ z``, a row that attains it and a lower bound."""
     keep = _admissible(p, ambiguity)
     q = np.empty(int(keep.sum()))
-    value, bound = _kernel(p[keep], z[keep], ambiguity, keep, q)
+    value, bound, _, _ = _kernel(p[keep], z[keep], ambiguity, keep, q)
     row = np.zeros(p.size)
     row[keep] = q
     return value, row, bound
@@ -171,8 +171,8 @@ def _minimise(
 
 def _kernel(
     p: FloatArray, z: FloatArray, ambiguity: RowAmbiguity, keep: BoolArray, q: FloatArray
-) -> tuple[float, float]:
-    """Call the set's kernel on the admissible outcomes; returns value and bound."""
+) -> tuple[float, float, float, float]:
+    """Call the set's kernel on the admissible outcomes: value, bound and dual variables."""
     match ambiguity:
         case L1Ball(radius=radius):
             return polyhedral.l1_row(p, z, _capped(radius), q)

@@ -17,7 +17,7 @@ P, Z = (0.2, 0.3, 0.5), (4.0, 1.0, 3.0)
 def run(ball, p, z, radius):
     p, z = np.array(p, dtype=float), np.array(z, dtype=float)
     q = np.full(p.size, np.nan)
-    value, bound = KERNELS[ball](p, z, float(radius), q)
+    value, bound, *_ = KERNELS[ball](p, z, float(radius), q)
     return value, bound, q
 
 
