@@ -19,3 +19,11 @@ class NotConvergedError(RuntimeError):
 
 class MissingExtraError(ImportError):
     """An optional dependency is absent; the message names the extra that brings it."""
+
+
+class StallWarning(UserWarning):
+    """An iteration repeats itself while its bounds are apart; the message names the gap."""
+
+
+class TruncationWarning(UserWarning):
+    """Simulated runs are so short that what is cut off may exceed the tolerance."""
