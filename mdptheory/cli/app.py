@@ -12,6 +12,7 @@ import typer
 
 from mdptheory.cli.failures import BAD_INPUT, FAILS, INTERRUPTED, OK, explain
 from mdptheory.cli.plugins import PluginGroup
+from mdptheory.cli.robust import robust
 
 HELP = "\n\n".join(
     (
@@ -182,6 +183,9 @@ def convert(
     mdp = load_model(source, objective_of(gamma, horizon, total_reward))
     write(mdp, out)
     print(f"{source} written to {out}: {mdp.n_states} states, {mdp.n_transitions} transitions")
+
+
+app.command()(robust)
 
 
 def run(args: Sequence[str] | None = None) -> int:

@@ -2,12 +2,14 @@
 
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mdptheory.cli.failures import CommandError
-from mdptheory.models import Solution
+from mdptheory.models import RobustSolution, Solution
 
 SUFFIXES = (".csv", ".json", ".npz")
 
@@ -20,25 +22,15 @@ def check_target(path: Path, option: str, suffixes: tuple[str, ...]) -> None:
         raise CommandError(f"{option} {path}: {path.parent} is no folder")
 
 
-def write_policy(solution: Solution, path: Path) -> None:
-    """Write one record a state (and stage): value, action and their names."""
-    v, policy = np.atleast_2d(solution.v), np.atleast_2d(solution.policy)
+def write_policy(solution: Solution | RobustSolution, path: Path) -> None:
+    """Write one record a state (and stage): value, action and their names.
+
+    A policy that randomises has one record an action that it plays, with its probability.
+    """
     if path.suffix == ".npz":
         np.savez(path, v=solution.v, policy=solution.policy)
         return
-    states, actions = solution.state_names, solution.action_names
-    records = [
-        {
-            "stage": stage,
-            "state": state,
-            "state_name": states[state] if states else "",
-            "action": int(action),
-            "action_name": actions[action] if actions else "",
-            "value": float(v[stage, state]),
-        }
-        for stage, row in enumerate(policy)
-        for state, action in enumerate(row)
-    ]
+    records = list(_records(solution))
     if path.suffix == ".json":
         path.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
         return
@@ -46,3 +38,24 @@ def write_policy(solution: Solution, path: Path) -> None:
         writer = csv.DictWriter(file, fieldnames=list(records[0]))
         writer.writeheader()
         writer.writerows(records)
+
+
+def _records(solution: Solution | RobustSolution) -> Iterator[dict[str, Any]]:
+    v, policy = np.atleast_2d(solution.v), solution.policy
+    states, actions = solution.state_names, solution.action_names
+    random = policy.dtype.kind == "f"
+    staged = policy.reshape(-1, v.shape[1], policy.shape[-1] if random else 1)
+    for stage, row in enumerate(staged):
+        for state, choice in enumerate(row):
+            for action in np.flatnonzero(choice) if random else choice:
+                record = {
+                    "stage": stage,
+                    "state": state,
+                    "state_name": states[state] if states else "",
+                    "action": int(action),
+                    "action_name": actions[action] if actions else "",
+                    "value": float(v[stage, state]),
+                }
+                if random:
+                    record["probability"] = float(choice[action])
+                yield record

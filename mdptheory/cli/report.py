@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mdptheory._typing import FloatArray
 from mdptheory.certificates import Verified
 from mdptheory.cli.failures import printable
 from mdptheory.models import (
     Discounted,
     FiniteHorizon,
     Objective,
+    RobustSolution,
     Solution,
     TabularMDP,
     TotalReward,
@@ -68,7 +70,7 @@ def objective_text(objective: Objective) -> str:
             return "total reward until absorption"
 
 
-def solution_fields(solution: Solution, seconds: float) -> dict[str, Any]:
+def solution_fields(solution: Solution | RobustSolution, seconds: float) -> dict[str, Any]:
     """Return a solution as plain fields."""
     convergence = solution.convergence
     return {
@@ -89,6 +91,48 @@ def solution_fields(solution: Solution, seconds: float) -> dict[str, Any]:
 
 def print_solution(solution: Solution, mdp: TabularMDP, source: str, seconds: float) -> None:
     """Print the verdict and the first states of a solution."""
+    _print_head(solution, mdp, source, seconds)
+    staged = solution.v.ndim == 2
+    values = solution.v[0] if staged else solution.v
+    actions = solution.policy[0] if staged else solution.policy
+    rows = [
+        (mdp.state_label(s), f"{values[s]:.10g}", mdp.action_label(int(actions[s])))
+        for s in range(min(SHOWN, mdp.n_states))
+    ]
+    _print_table(("state", "value", "action at step 0" if staged else "action"), rows)
+    _print_rest(mdp)
+
+
+def print_robust(
+    solution: RobustSolution, nominal: FloatArray, mdp: TabularMDP, source: str, seconds: float
+) -> None:
+    """Print the verdict and the first states of a robust solution beside the nominal values."""
+    _print_head(solution, mdp, source, seconds)
+    staged = solution.v.ndim == 2
+    values = solution.v[0] if staged else solution.v
+    choices = solution.policy[0] if staged else solution.policy
+    rows = [
+        (mdp.state_label(s), f"{values[s]:.10g}", f"{nominal[s]:.10g}", _choice(mdp, choices[s]))
+        for s in range(min(SHOWN, mdp.n_states))
+    ]
+    title = "action at step 0" if staged else "action"
+    _print_table(("state", "robust value", "nominal value", title), rows)
+    _print_rest(mdp)
+
+
+def _choice(mdp: TabularMDP, choice: Any) -> str:
+    """Name an action, or the actions that a random choice is among."""
+    if np.ndim(choice) == 0:
+        return mdp.action_label(int(choice))
+    played = np.flatnonzero(choice)
+    if len(played) == 1:
+        return mdp.action_label(int(played[0]))
+    return ", ".join(f"{mdp.action_label(int(a))}: {choice[a]:.4g}" for a in played)
+
+
+def _print_head(
+    solution: Solution | RobustSolution, mdp: TabularMDP, source: str, seconds: float
+) -> None:
     convergence = solution.convergence
     print(
         f"{source}: {mdp.n_states} states, {mdp.n_actions} actions,"
@@ -99,14 +143,9 @@ def print_solution(solution: Solution, mdp: TabularMDP, source: str, seconds: fl
         f"certified error {rounded_up(convergence.error_bound)} after"
         f" {convergence.iterations} iterations, {convergence.work:.4g} sweeps, {seconds:.3g} s"
     )
-    staged = solution.v.ndim == 2
-    values = solution.v[0] if staged else solution.v
-    actions = solution.policy[0] if staged else solution.policy
-    rows = [
-        (mdp.state_label(s), f"{values[s]:.10g}", mdp.action_label(int(actions[s])))
-        for s in range(min(SHOWN, mdp.n_states))
-    ]
-    _print_table(("state", "value", "action at step 0" if staged else "action"), rows)
+
+
+def _print_rest(mdp: TabularMDP) -> None:
     if mdp.n_states > SHOWN:
         print(f"{mdp.n_states - SHOWN} more states: --json or --out FILE give them all")
 
@@ -118,7 +157,7 @@ def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> No
 
     table = Table(box=box.SIMPLE_HEAD)
     for title in header:
-        number = title == "value"
+        number = title.endswith("value")
         table.add_column(
             title, justify="right" if number else "left", no_wrap=number, overflow="fold"
         )

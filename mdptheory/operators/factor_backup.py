@@ -7,7 +7,7 @@ import numpy as np
 
 from mdptheory._typing import FloatArray, IntArray
 from mdptheory.errors import InvalidModelError
-from mdptheory.models import FactorSet, TabularMDP
+from mdptheory.models import FactorSet, FiniteSet, IntervalSet, RowAmbiguity, TabularMDP
 from mdptheory.operators.backup import PolicyRows, PolicySet, unsigned
 from mdptheory.operators.game import Reply
 from mdptheory.operators.robust_backup import RobustBackup
@@ -54,7 +54,7 @@ class FactorBackup:
         self.n_transitions = mdp.n_states * len(self.reward)
         self.weights = self._weights(rows)
         self.games = [
-            RobustBackup(_factor_model(mdp, factor), one, threads=1)
+            RobustBackup(_factor_model(mdp, factor), _lifted(one), threads=1)
             for factor, one in zip(ambiguity.factors, ambiguity.sets, strict=True)
         ]
         self.work = 0.0
@@ -209,3 +209,16 @@ def _factor_model(mdp: TabularMDP, factor: FloatArray) -> TabularMDP:
         objective=mdp.objective,
         n_states=n,
     )
+
+
+def _lifted(one: RowAmbiguity) -> RowAmbiguity:
+    """Return the set of one row as a set for `_factor_model`, whose other rows stay as they are."""
+    if isinstance(one, FiniteSet):
+        kernels = np.tile(np.eye(one.rows.shape[1]), (len(one.rows), 1, 1))
+        kernels[:, 0] = one.rows
+        return FiniteSet(kernels[:, :, None], coupled=False)
+    if isinstance(one, IntervalSet):
+        lower, upper = np.eye(len(one.lower)), np.eye(len(one.lower))
+        lower[0], upper[0] = one.lower, one.upper
+        return IntervalSet(lower[:, None], upper[:, None])
+    return one
