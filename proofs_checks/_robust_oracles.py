@@ -4,11 +4,12 @@ Nothing here calls an operator or a kernel of the library; sets are read as data
 """
 
 from collections.abc import Callable
-from typing import assert_never
+from typing import Any, NamedTuple, Self, assert_never
 
 import numpy as np
 
-from mdptheory._typing import BoolArray, FloatArray
+from mdptheory import TabularMDP
+from mdptheory._typing import BoolArray, FloatArray, IntArray
 from mdptheory.models.ambiguity import (
     BurgBall,
     ChiSquareBall,
@@ -25,9 +26,11 @@ from mdptheory.models.ambiguity import (
     WassersteinBall,
     WeightedL1Ball,
 )
+from proofs_checks._oracles import dense_rows
 
 GRID = 65  # points of one round of the zoom
 ROUNDS = 8  # each round narrows the bracket by a factor of 32
+STEPS = 10_000  # of the robust value's loop, which takes about five
 
 
 def admissible_outcomes(p: FloatArray, ambiguity: RowAmbiguity) -> BoolArray:
@@ -259,3 +262,67 @@ def _weighted_l1(p: FloatArray, z: FloatArray, ball: WeightedL1Ball, keep: BoolA
         level = (z + lam * w).min()
         best = max(best, level - lam * float(ball.radius) + p @ np.minimum(z - level, lam * w))
     return float(best)
+
+
+# ---- robust values ------------------------------------------------------------------------------
+
+
+class Game(NamedTuple):
+    """A model's rows as dense arrays, with the state of each."""
+
+    rows: FloatArray
+    reward: FloatArray
+    state: IntArray
+    gamma: float
+
+    @classmethod
+    def of(cls, mdp: TabularMDP) -> Self:
+        """Read the rows of a discounted model."""
+        P, r = dense_rows(mdp)
+        here = np.isfinite(r)
+        return cls(P[here], r[here], np.nonzero(here)[0], mdp.gamma)
+
+    def worth(self, v: FloatArray) -> FloatArray:
+        """Return reward plus discounted value, shape (n_rows, n_states)."""
+        return np.asarray(self.reward[:, None] + self.gamma * v)
+
+    def best(self, q: FloatArray) -> FloatArray:
+        """Return the largest entry of each state's rows."""
+        return np.array([q[self.state == s].max() for s in range(self.state[-1] + 1)])
+
+    def worst(
+        self, ambiguity: RowAmbiguity, z: FloatArray, nature: Callable[..., Any]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the values and the rows of nature's replies to all rows."""
+        replies = [nature(p, x, ambiguity) for p, x in zip(self.rows, z, strict=True)]
+        return np.array([x.value for x in replies]), np.array([x.row for x in replies])
+
+
+def robust_value(game: Game, ambiguity: RowAmbiguity, nature: Callable[..., Any]) -> FloatArray:
+    """Return the fixed point of ``v -> max_a min_q r + gamma q.v``, up to rounding.
+
+    Policy and nature are frozen at their greedy choices and evaluated; where this does not shrink
+    the residual by gamma, one step of value iteration is taken instead, so that the loop ends.
+    """
+    v = np.zeros(game.state[-1] + 1)
+    swept, target = _sweep(game, ambiguity, nature, v)
+    for _ in range(STEPS):
+        residual = float(np.abs(swept - v).max())
+        if residual <= 1e-13 * (1.0 + np.abs(v).max()):
+            break
+        frozen = target, *_sweep(game, ambiguity, nature, target)
+        if np.abs(frozen[1] - frozen[0]).max() > game.gamma * residual:
+            frozen = swept, *_sweep(game, ambiguity, nature, swept)
+        v, swept, target = frozen
+    return swept
+
+
+def _sweep(
+    game: Game, ambiguity: RowAmbiguity, nature: Callable[..., Any], v: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return ``L v``, and the value of the policy and the rows that attain it."""
+    q, rows = game.worst(ambiguity, game.worth(v), nature)
+    best = game.best(q)
+    chosen = [int(np.flatnonzero((game.state == s) & (q == best[s]))[0]) for s in range(best.size)]
+    system = np.eye(best.size) - game.gamma * rows[chosen]
+    return best, np.asarray(np.linalg.solve(system, game.reward[chosen]))

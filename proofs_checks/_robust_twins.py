@@ -26,7 +26,7 @@ Supported: TypeAlias = L1Ball | LinfBall | L2Ball | BurgBall | ContaminationSet
 
 
 def without_halving(
-    p: FloatArray, z: FloatArray, ambiguity: RowAmbiguity, *, nature: Nature
+    p: FloatArray, z: FloatArray, ambiguity: RowAmbiguity, *, nature: Nature = "adversarial"
 ) -> WorstCase:
     """Let an L1 ball of radius xi move the mass xi instead of xi/2."""
     if isinstance(ambiguity, L1Ball):
@@ -35,7 +35,7 @@ def without_halving(
 
 
 def any_outcome(
-    p: FloatArray, z: FloatArray, ambiguity: RowAmbiguity, *, nature: Nature
+    p: FloatArray, z: FloatArray, ambiguity: RowAmbiguity, *, nature: Nature = "adversarial"
 ) -> WorstCase:
     """Take the worst outcome over all, though the support is the nominal one."""
     if isinstance(ambiguity, Supported):
@@ -43,7 +43,9 @@ def any_outcome(
     return worst_case(p, z, ambiguity, nature=nature)
 
 
-def signed(p: FloatArray, z: FloatArray, ambiguity: RowAmbiguity, *, nature: Nature) -> WorstCase:
+def signed(
+    p: FloatArray, z: FloatArray, ambiguity: RowAmbiguity, *, nature: Nature = "adversarial"
+) -> WorstCase:
     """Use the closed forms of chi2 and L2 balls without asking for q >= 0."""
     reply = worst_case(p, z, ambiguity, nature=nature)
     if not isinstance(ambiguity, ChiSquareBall | L2Ball):
@@ -62,7 +64,9 @@ def signed(p: FloatArray, z: FloatArray, ambiguity: RowAmbiguity, *, nature: Nat
     return WorstCase(value, row, value)
 
 
-def flipped(p: FloatArray, z: FloatArray, ambiguity: RowAmbiguity, *, nature: Nature) -> WorstCase:
+def flipped(
+    p: FloatArray, z: FloatArray, ambiguity: RowAmbiguity, *, nature: Nature = "adversarial"
+) -> WorstCase:
     """Add lam r in the dual of the KL ball instead of subtracting it, at lam = span(z)."""
     reply = worst_case(p, z, ambiguity, nature=nature)
     if not isinstance(ambiguity, KLBall) or span(z) == 0.0:
@@ -75,7 +79,7 @@ def flipped(p: FloatArray, z: FloatArray, ambiguity: RowAmbiguity, *, nature: Na
 
 
 def without_bounce(
-    p: FloatArray, z: FloatArray, ambiguity: RowAmbiguity, *, nature: Nature
+    p: FloatArray, z: FloatArray, ambiguity: RowAmbiguity, *, nature: Nature = "adversarial"
 ) -> WorstCase:
     """Leave received mass where it is: move only what an outcome had, best exchange first."""
     reply = worst_case(p, z, ambiguity, nature=nature)
@@ -93,3 +97,10 @@ def without_bounce(
 
 def _exchange(x: FloatArray, w: FloatArray, i: int, j: int) -> float:
     return float((x[j] - x[i]) / (w[i] + w[j]))
+
+
+def friendly(
+    p: FloatArray, z: FloatArray, ambiguity: RowAmbiguity, *, nature: Nature = "adversarial"
+) -> WorstCase:
+    """Maximise instead of minimising."""
+    return worst_case(p, z, ambiguity, nature="cooperative")
