@@ -12,6 +12,7 @@ SAYS = {
     "files_and_structure.py": ("river.tra", "3 components, 2 of them closed"),
     "finite_horizon.py": ("v has shape (21, 6)", "in every state: True"),
     "frozen_lake.py": ("SFFFFFFF", "from the start: 0.414640"),
+    "iwocs_windy_walk.py": ("worst wind for policy 0: 0.500", "*###*.", "hull, a wind for each"),
     "own_theorem.py": ("0 violations in 200 conclusive cases", "was caught at case"),
     "shortest_path.py": ("expected steps", "the policy reaches the door for sure"),
     "solve_and_certify.py": ("2 (broken)   worth  139.6529: 1 (replace)", "proved: "),

@@ -22,9 +22,20 @@ from mdptheory.algorithms._iwocs_records import (
     MonteCarlo,
 )
 from mdptheory.algorithms._nature import FiniteNature, opponent
-from mdptheory.algorithms._rows import TIE, Kernel, Rows, as_model, greedy_rows, join, slack, values
+from mdptheory.algorithms._rows import (
+    TIE,
+    Kernel,
+    Rows,
+    as_model,
+    greedy_rows,
+    join,
+    normalised,
+    slack,
+    values,
+)
 from mdptheory.errors import InvalidModelError
 from mdptheory.models import AmbiguitySet, FiniteSet, IntervalSet, TabularMDP
+from mdptheory.models.rows import row_sums
 from mdptheory.solvers import policy_iteration, value_iteration
 
 
@@ -93,9 +104,11 @@ class Run:
             raise InvalidModelError(f"T0 is {index}; only a FiniteSet has kernels to index")
         if isinstance(ambiguity, IntervalSet):  # the nominal kernel may lie outside
             return self.nature.reply(np.zeros(mdp.n_states))[1]
-        paid = np.empty(0) if mdp.transition_reward is None else mdp.transition_reward
         ptr = np.asarray(mdp.row_ptr, dtype=np.int64)
-        return Kernel(Rows(ptr, mdp.next_state, mdp.prob, paid, mdp.reward), None)
+        prob, paid, reward = normalised(ptr, mdp.prob), mdp.transition_reward, mdp.reward
+        if paid is None:
+            return Kernel(Rows(ptr, mdp.next_state, prob, np.empty(0), reward), None)
+        return Kernel(Rows(ptr, mdp.next_state, prob, paid, row_sums(prob * paid, ptr)), None)
 
     # ---- the loop -----------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 
 from mdptheory._typing import BoolArray, FloatArray, IntArray
-from mdptheory.algorithms._rows import TIE, Kernel, Rows, join, take, values
+from mdptheory.algorithms._rows import TIE, Kernel, Rows, join, normalised, take, values
 from mdptheory.errors import InvalidModelError
 from mdptheory.models import AmbiguitySet, FactorSet, FiniteSet, TabularMDP
 from mdptheory.models.ambiguity import RowAmbiguity, is_s_rectangular
@@ -128,7 +128,7 @@ def family(mdp: TabularMDP, ambiguity: FiniteSet) -> FiniteNature:
     flat = table.reshape(-1, n)
     where, next_state = np.nonzero(flat)
     ptr = np.searchsorted(where, np.arange(len(flat) + 1))
-    prob = flat[where, next_state]
+    prob = normalised(ptr, flat[where, next_state])
     if not rows.paid.size:
         stack = Rows(ptr, next_state, prob, rows.paid, np.tile(rows.reward, len(given)))
     else:

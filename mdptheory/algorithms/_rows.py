@@ -46,6 +46,11 @@ def join(parts: list[Rows]) -> Rows:
     return Rows(np.concatenate([[0], np.cumsum(lengths)]), *stacked)
 
 
+def normalised(ptr: IntArray, prob: FloatArray) -> FloatArray:
+    """Divide rows by their sums, which inputs may miss by more than rounding."""
+    return prob / np.repeat(row_sums(prob, ptr), np.diff(ptr))
+
+
 def values(rows: Rows, gamma: float, v: FloatArray) -> FloatArray:
     """Return the value of every row one step ahead of ``v``."""
     return rows.reward + gamma * row_sums(rows.prob * v[rows.next_state], rows.ptr)

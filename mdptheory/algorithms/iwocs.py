@@ -82,11 +82,18 @@ def iwocs(
     -----
     With kernels T_0, ..., T_i, ``Q_i = min_j Q*_{T_j}`` bounds the robust value of every action
     from above and its greedy policy's robust value from below; nature's reply to that policy is
-    T_{i+1}. The published rule may stall with a gap, the two repaired ones cannot. The bounds are
-    ours, not the paper's, and hold in every iteration, up to rounding.
+    T_{i+1}. The bounds hold in every iteration, up to rounding; they, the two repaired rules and
+    their guarantees are derived here, not in the paper. ``Q_i`` is an upper bound only, also at the
+    start: the paper's words that it *is* the robust value of the kernels found are not true in
+    general. The paper leaves open T_0, ties, the kernel at actions not taken and what happens at a
+    stall.
 
-    If the kernels are coupled and the first state is random, the pointwise minimum is no bound;
-    ``upper`` then is the least optimal value over the kernels found, which holds for all policies.
+    Kernels that are coupled: a deterministic policy's value is at most ``upper``, a randomised
+    one's may exceed it. If their first state is random as well, the pointwise minimum bounds no
+    policy; ``upper`` then is the least optimal value over the kernels found, which bounds all.
+
+    Simulated values: the least of several estimates is biased low, a horizon of H steps loses at
+    most ``gamma^H max |r| / (1 - gamma)``, and the bounds hold only as far as the estimate does.
 
     References
     ----------

@@ -37,7 +37,7 @@ def test_windy_walk_from_no_wind(coupled):
         result.worst_kernel.to_dense()[0][result_pairs(result)],
         FAMILY.kernels[24][result_pairs(result)],
         rtol=0,
-        atol=0,
+        atol=1e-15,
     )
 
 

@@ -128,7 +128,8 @@ def test_nature_greedy_contracts_by_gamma():
     for kernels, reward, gamma in instances(60, seed=4):
         mdp, ambiguity = model(kernels, reward, gamma)
         options = IWOCSOptions(selection="nature_greedy")
-        result = iwocs(mdp, ambiguity, options=options, tol=1e-12, max_iter=30)
+        start = np.full(len(reward), 1.0 / len(reward))
+        result = iwocs(mdp, ambiguity, start=start, options=options, tol=1e-12, max_iter=30)
         errors = list(kernel_errors(kernels, reward, gamma, result.kernels_found))
         room = 1e-9 * (1 + np.abs(errors[0]).max())  # of the plain iteration
         for one, two in itertools.pairwise(errors):
