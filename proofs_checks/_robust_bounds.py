@@ -1,4 +1,4 @@
-"""What nature can take from one row: a bound for each set, at the row p, its worth z and a radius."""
+"""What nature can take from one row p, worth z: a bound for each set with its radius."""
 
 from collections.abc import Callable
 

@@ -4,7 +4,7 @@ Nothing here calls an operator or a kernel of the library; sets are read as data
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self, assert_never
+from typing import Any, NamedTuple, Self, TypeAlias, assert_never
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from proofs_checks._oracles import dense_rows
 
 GRID = 65  # points of one round of the zoom
 ROUNDS = 8  # each round narrows the bracket by a factor of 32
+Sets: TypeAlias = RowAmbiguity | list[RowAmbiguity]
 STEPS = 10_000  # of the robust value's loop, which takes about five
 
 
@@ -290,39 +291,49 @@ class Game(NamedTuple):
         """Return the largest entry of each state's rows."""
         return np.array([q[self.state == s].max() for s in range(self.state[-1] + 1)])
 
+    def greedy(self, q: FloatArray) -> IntArray:
+        """Return the first best row of each state."""
+        best = self.best(q)
+        return np.array(
+            [np.flatnonzero((self.state == s) & (q == best[s]))[0] for s in range(best.size)]
+        )
+
+    def value(self, rows: FloatArray, chosen: IntArray) -> FloatArray:
+        """Return the value of the policy that uses the chosen rows, under any rows."""
+        system = np.eye(len(chosen)) - self.gamma * rows[chosen]
+        return np.asarray(np.linalg.solve(system, self.reward[chosen]))
+
     def worst(
-        self, ambiguity: RowAmbiguity, z: FloatArray, nature: Callable[..., Any]
+        self, sets: Sets, z: FloatArray, nature: Callable[..., Any]
     ) -> tuple[FloatArray, FloatArray]:
-        """Return the values and the rows of nature's replies to all rows."""
-        replies = [nature(p, x, ambiguity) for p, x in zip(self.rows, z, strict=True)]
+        """Return the values and the rows of nature's replies to all rows: one set, or one a row."""
+        each = sets if isinstance(sets, list) else [sets] * len(z)
+        replies = [nature(p, x, one) for p, x, one in zip(self.rows, z, each, strict=True)]
         return np.array([x.value for x in replies]), np.array([x.row for x in replies])
 
 
-def robust_value(game: Game, ambiguity: RowAmbiguity, nature: Callable[..., Any]) -> FloatArray:
+def robust_value(game: Game, sets: Sets, nature: Callable[..., Any]) -> FloatArray:
     """Return the fixed point of ``v -> max_a min_q r + gamma q.v``, up to rounding.
 
     Policy and nature are frozen at their greedy choices and evaluated; where this does not shrink
     the residual by gamma, one step of value iteration is taken instead, so that the loop ends.
     """
     v = np.zeros(game.state[-1] + 1)
-    swept, target = _sweep(game, ambiguity, nature, v)
+    swept, target = _sweep(game, sets, nature, v)
     for _ in range(STEPS):
         residual = float(np.abs(swept - v).max())
         if residual <= 1e-13 * (1.0 + np.abs(v).max()):
             break
-        frozen = target, *_sweep(game, ambiguity, nature, target)
+        frozen = target, *_sweep(game, sets, nature, target)
         if np.abs(frozen[1] - frozen[0]).max() > game.gamma * residual:
-            frozen = swept, *_sweep(game, ambiguity, nature, swept)
+            frozen = swept, *_sweep(game, sets, nature, swept)
         v, swept, target = frozen
     return swept
 
 
 def _sweep(
-    game: Game, ambiguity: RowAmbiguity, nature: Callable[..., Any], v: FloatArray
+    game: Game, sets: Sets, nature: Callable[..., Any], v: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return ``L v``, and the value of the policy and the rows that attain it."""
-    q, rows = game.worst(ambiguity, game.worth(v), nature)
-    best = game.best(q)
-    chosen = [int(np.flatnonzero((game.state == s) & (q == best[s]))[0]) for s in range(best.size)]
-    system = np.eye(best.size) - game.gamma * rows[chosen]
-    return best, np.asarray(np.linalg.solve(system, game.reward[chosen]))
+    q, rows = game.worst(sets, game.worth(v), nature)
+    return game.best(q), game.value(rows, game.greedy(q))

@@ -106,7 +106,7 @@ class Trace:
     def most(self) -> float:
         """Largest loss of value that the rewards allow."""
         worst = self.game.reward.min() / (1 - self.case.mdp.gamma)
-        return float(self.v_nominal.max() - worst)
+        return max(float(self.v_nominal.max() - worst), 0.0)
 
 
 def all_sets(case: Case, stretch: float = 1.0) -> dict[str, RowAmbiguity]:
