@@ -8,9 +8,11 @@ from mdptheory.operators.bellman import (
     policy_kernel,
     policy_value,
 )
+from mdptheory.operators.robust import RobustStep, robust_bellman, robust_policy_bellman
 from mdptheory.operators.worst_case import WorstCase, worst_case
 
 __all__ = [
+    "RobustStep",
     "WorstCase",
     "bellman",
     "greedy",
@@ -18,5 +20,7 @@ __all__ = [
     "policy_bellman",
     "policy_kernel",
     "policy_value",
+    "robust_bellman",
+    "robust_policy_bellman",
     "worst_case",
 ]

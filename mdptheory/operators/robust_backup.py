@@ -118,6 +118,13 @@ class RobustBackup:
 
         return extremes(self.each(sweep, self.parts))
 
+    def optimistic(self, v: FloatArray) -> FloatArray:
+        """Return the values of the stage's rows if nature maximises, shape (n_rows,)."""
+        values = RowValues(self.rows.negated(), self.gamma)
+        q = np.empty(self.rows.n_rows)
+        values.sweep(0, self.rows.n_rows, values.prepare(-v), q)
+        return -q
+
     def policy(self) -> IntArray:
         """Return the action ids of the best rows, ties to the lowest."""
         return self.actions[self.best.astype(np.int64)].astype(np.int64)

@@ -121,6 +121,13 @@ class RobustRows:
         """Number of transitions a sweep reads."""
         return len(self.prob) if self.options is None else len(self.options.prob)
 
+    def negated(self) -> "RobustRows":
+        """Return the rows of a model that pays the opposite."""
+        options = self.options
+        if options is not None:
+            options = replace(options, paid=-options.paid)
+        return replace(self, reward=-self.reward, paid=-self.paid, options=options)
+
     def take(self, rows: IntArray) -> "RobustRows":
         """Return a compact copy of some rows."""
         some, ptr = segments(self.row_ptr, rows)

@@ -1,27 +1,88 @@
 """What rows are worth against nature, sweep after sweep, whichever her set is."""
 
+from typing import NamedTuple
+
 import numpy as np
 
-from mdptheory._typing import FloatArray
-from mdptheory.operators.robust_reply import DIVERGENCE, reply, smooth
-from mdptheory.operators.robust_rows import RobustRows
+from mdptheory._typing import FloatArray, UIntArray
+from mdptheory.kernels import robust_dense, robust_reply, robust_sparse
+from mdptheory.models.ambiguity import (
+    ContaminationSet,
+    CVaRSet,
+    IntervalSet,
+    L1Ball,
+    LinfBall,
+)
+from mdptheory.operators.robust_reply import DIVERGENCE, POLYHEDRAL, reply, smooth
+from mdptheory.operators.robust_rows import EMPTY, RobustRows
+
+ORDERED = L1Ball | ContaminationSet | IntervalSet | LinfBall | CVaRSet
+
+
+class Prepared(NamedTuple):
+    """A value with what all parts of a sweep share: its order, sorted and least entries."""
+
+    v: FloatArray
+    order: UIntArray
+    ranked: FloatArray
+    least: float
 
 
 class RowValues:
-    """Values of rows against nature, and what she remembers between sweeps."""
+    """Values of rows against nature, and the order of each row that she keeps between sweeps."""
 
     def __init__(self, rows: RobustRows, gamma: float) -> None:
         self.rows, self.gamma = rows, gamma
+        self.kind = POLYHEDRAL.get(type(rows.ambiguity), -1)
+        ordered = isinstance(rows.ambiguity, ORDERED) and not rows.paid.size
+        self.dense = ordered and rows.complete
+        self.sparse = ordered and not rows.complete and not rows.lower.size
+        self.mass, self.room, self.next_state = rows.prob, rows.upper, rows.next_state
+        self.longest = robust_reply.longest_row(rows.row_ptr)
+        if self.dense and rows.lower.size:
+            self.mass, self.room = rows.lower, rows.upper - rows.lower
+            self.room.setflags(write=False)
+        if self.sparse:  # the sweeps reorder these
+            self.next_state, self.mass = np.array(rows.next_state), np.array(rows.prob)
 
-    def prepare(self, v: FloatArray) -> FloatArray:
+    def prepare(self, v: FloatArray) -> Prepared:
         """Do once a sweep what its parts share."""
-        return v
+        order, ranked = NO_ORDER, EMPTY
+        if self.dense:
+            order = np.argsort(v, kind="stable").astype(np.uint32)
+            ranked = v[order]
+        return Prepared(v, order, ranked, float(v.min()) if self.rows.anywhere else np.inf)
 
-    def sweep(self, first: int, last: int, v: FloatArray, out: FloatArray) -> float:
-        """Write the values of the rows from first to last; return how much they may be too high."""
+    def sweep(self, first: int, last: int, at: Prepared, out: FloatArray) -> float:
+        """Write the values of the rows from first to last; return how far off they may be."""
+        rows = self.rows
+        if self.dense:
+            robust_dense.dense_sweep(
+                self.kind, first, last, rows.row_ptr, self.mass, self.room, rows.reward,
+                rows.radius, at.order, at.ranked, self.gamma, at.v, out,
+            )  # fmt: skip
+        elif self.sparse:
+            robust_sparse.sparse_sweep(
+                self.kind, first, last, self.longest, rows.row_ptr, self.next_state, self.mass,
+                rows.reward, rows.radius, at.least, self.gamma, at.v, out,
+            )  # fmt: skip
+        elif rows.options is not None:
+            some = rows.options
+            robust_reply.best_option(
+                first, last, some.row_ptr, some.ptr, some.next_state, some.prob, some.paid,
+                rows.reward, self.gamma, at.v, out, np.empty(rows.n_rows, dtype=np.uint64),
+            )  # fmt: skip
+        else:
+            return self._slow(first, last, at.v, out)
+        return 0.0
+
+    def _slow(self, first: int, last: int, v: FloatArray, out: FloatArray) -> float:
         part = self.rows.take(np.arange(first, last))
         if type(part.ambiguity) in DIVERGENCE:
             _, out[first:last], _, _, slack = smooth(part, self.gamma, v)
             return slack
         out[first:last] = reply(part, self.gamma, v).value
         return 0.0
+
+
+NO_ORDER: UIntArray = np.empty(0, dtype=np.uint32)
