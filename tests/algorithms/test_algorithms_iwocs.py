@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from iwocs_models import example_a, example_b, matching_pennies, model
 
-from mdptheory import FiniteSet, TabularMDP
+from mdptheory import FiniteSet, TabularMDP, policy_iteration
 from mdptheory.algorithms import IWOCSOptions, IWOCSStatus, iwocs
 from mdptheory.environments import windy_walk, windy_walk_family
 from mdptheory.errors import StallWarning
@@ -200,3 +200,13 @@ def test_iteration_limit():
     result = iwocs(windy_walk(0.0), FAMILY.ambiguity(coupled=True), max_iter=1)
     assert result.status is IWOCSStatus.MAX_ITER
     np.testing.assert_allclose(trace(result), [(-4.524381, -10.294413)], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("coupled", [True, False])
+def test_a_model_too_large_for_dense_elimination(coupled):
+    family = windy_walk_family([0.0, 0.5], corridor_len=90)
+    mdp = windy_walk(0.0, corridor_len=90)
+    assert mdp.n_states > 500
+    result = iwocs(mdp, family.ambiguity(coupled=coupled))
+    truth = policy_iteration(windy_walk(0.5, corridor_len=90), tol=1e-10).v[0]
+    assert (result.upper, result.lower) == pytest.approx((truth, truth), abs=1e-8)
