@@ -6,11 +6,18 @@ are ``v`` itself (the ``scale`` is then gamma, so that nominal values keep the b
 kernels), or what an outcome pays plus ``gamma v`` (the scale is then 1).
 """
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
 from mdptheory._typing import FloatArray, UIntArray
-from mdptheory.kernels.bellman import ONE
+
+
+@njit(cache=True, nogil=True)
+def signed(i: int) -> Any:
+    """Return a signed index, whose sum with a literal stays an integer."""
+    return np.int64(i)
 
 
 @njit(cache=True, nogil=True)

@@ -10,7 +10,7 @@ from numba import njit
 
 from mdptheory._typing import FloatArray, UIntArray
 from mdptheory.kernels.bellman import ONE
-from mdptheory.kernels.srect import first_largest, heapify, pop, read_row, sift
+from mdptheory.kernels.srect import first_largest, heapify, pop, read_row, sift, signed
 
 TINY = 1e-300  # worths this close are equal
 NEAR = 0.9  # of the last sweep's marginal donor: where the candidates begin
@@ -71,7 +71,7 @@ def _next_donor(
     ``limits`` holds the threshold above which donors were collected and how many are left.
     """
     start, stop = row_ptr[row], row_ptr[row + ONE]
-    base = np.int64(start - origin)
+    base = signed(start - origin)
     while limits[1] == 0.0 and limits[0] > TINY:
         ceiling = limits[0]
         limits[0] = _lower(ceiling, guess)
@@ -109,7 +109,7 @@ def _descend(
     ``used`` what its knot has cost. Returns the level reached, or -inf if some row has no mass
     left to move.
     """
-    m, origin, spent, rate = np.int64(hi - lo), row_ptr[lo], 0.0, 0.0
+    m, origin, spent, rate = signed(hi - lo), row_ptr[lo], 0.0, 0.0
     for a in range(m):
         level[a], who[a], theta[a], used[a] = value[a], a, 0.0, 0.0
         limits[a, 0], limits[a, 1] = np.inf, 0.0
@@ -119,14 +119,14 @@ def _descend(
         need = (u - level[0]) * rate
         if spent + need >= kappa:
             return u
-        spent, u, a = spent + need, level[0], np.int64(who[0])
+        spent, u, a = spent + need, level[0], signed(who[0])
         row = lo + np.uint64(a)
-        base = np.int64(row_ptr[row] - origin)
+        base = signed(row_ptr[row] - origin)
         if theta[a] > 0.0:
             rate -= 2.0 / theta[a]
             value[a] -= theta[a] * mass[base]
             used[a] += 2.0 * mass[base]
-            pop(key, mass, base, np.int64(limits[a, 1]))
+            pop(key, mass, base, signed(limits[a, 1]))
             limits[a, 1] -= 1.0
         theta[a] = _next_donor(
             row, origin, row_ptr, prob, scale, x, least[a], guess[row], limits[a], key, mass
@@ -178,12 +178,12 @@ def _settle(
     Returns the value and the price of the budget.
     """
     rate, rest = 0.0, kappa
-    for a in range(np.int64(hi - lo)):
+    for a in range(signed(hi - lo)):
         if theta[a] > 0.0:
             rate += 2.0 / theta[a]
             rest -= used[a] + (value[a] - u) * (2.0 / theta[a])
     u -= rest / rate
-    for a in range(np.int64(hi - lo)):
+    for a in range(signed(hi - lo)):
         row = lo + np.uint64(a)
         slope = 2.0 / theta[a] if theta[a] > 0.0 else 0.0
         pi[row] = slope / rate
@@ -210,7 +210,7 @@ def _point(
     q: FloatArray,
 ) -> None:
     """Write what holds if one action alone is taken, at level ``u``."""
-    for a in range(np.int64(hi - lo)):
+    for a in range(signed(hi - lo)):
         row = lo + np.uint64(a)
         slope = 2.0 / theta[a] if theta[a] > 0.0 else 0.0
         pi[row] = 1.0 if a == best else 0.0
@@ -234,7 +234,6 @@ def l1_greedy(
     v: FloatArray,
     pi: FloatArray,
     lam: FloatArray,
-    level: FloatArray,
     share: FloatArray,
     guess: FloatArray,
     q: FloatArray,
@@ -253,7 +252,7 @@ def l1_greedy(
     scale, low, high = 1.0 if paid.size > 0 else gamma, np.inf, -np.inf
     for i in range(choice_ptr.size - 1):
         s, lo, hi = first + i, choice_ptr[i], choice_ptr[i + 1]
-        m = np.int64(hi - lo)
+        m = signed(hi - lo)
         for row in range(lo, hi):
             least[row - lo], mean = read_row(
                 row_ptr[row], row_ptr[row + ONE], row_ptr[lo], next_state, prob, paid, gamma, v, x

@@ -3,18 +3,27 @@
 import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from mdptheory._typing import FloatArray, IntArray
+from mdptheory._typing import FloatArray
 from mdptheory._validation import as_array, as_float_array, check_shape, check_simplex
 from mdptheory.errors import InvalidModelError
-from mdptheory.kernels import polyhedral
-from mdptheory.kernels import srect_l1 as l1
+from mdptheory.kernels import divergence, polyhedral, srect_l1
+from mdptheory.kernels import srect_divergence as budgets
 from mdptheory.models import TabularMDP
-from mdptheory.models.ambiguity import L1Ball, RowAmbiguity, is_s_rectangular
+from mdptheory.models.ambiguity import (
+    BurgBall,
+    ChiSquareBall,
+    KLBall,
+    L1Ball,
+    RowAmbiguity,
+    WeightedL1Ball,
+    is_s_rectangular,
+)
 from mdptheory.operators.backup import (
     PARALLEL_TRANSITIONS,
     PolicyRows,
@@ -94,7 +103,7 @@ class StateBackup:
         first = int(mdp.choice_ptr[mdp._first_block(stage)])
         self.action = mdp.action[first : first + len(self.states)].astype(np.int64)
         self.budget = np.minimum(self.rows.radius, LARGEST)
-        self.family = _family(ambiguity, self)
+        self.family = _family(ambiguity, mdp)
         self.n_rows, self.n_transitions = len(self.states), len(self.rows.prob)
         wanted = thread_count() if threads is None else threads
         self.threads = wanted if self.n_transitions >= PARALLEL_TRANSITIONS else 1
@@ -165,9 +174,7 @@ class StateBackup:
         self, v: FloatArray, weight: FloatArray, q: FloatArray, out: FloatArray
     ) -> tuple[float, float]:
         play = self._greedy
-        return self._sweep(
-            self.family.greedy, v, weight, play.lam, play.level, play.share, play.guess, q, out
-        )
+        return self._sweep(self.family.greedy, v, weight, play.lam, play.share, play.guess, q, out)
 
     def _against(
         self, v: FloatArray, weight: FloatArray, play: Play, out: FloatArray
@@ -274,8 +281,9 @@ class StateBackup:
             z += rows.paid
         prob, value = np.empty(len(z)), np.empty(self.n_rows)
         edges = rows.row_ptr.astype(np.int64).tolist()
+        weights = getattr(self.ambiguity, "weights", np.empty(0))
         for k, (a, b) in enumerate(itertools.pairwise(edges)):
-            more = tuple(array[a:b] for array in self.family.extra)
+            more = (weights[rows.next_state[a:b]],) if weights.size else ()
             value[k] = self.family.row(rows.prob[a:b], z[a:b], *more, float(share[k]), prob[a:b])[0]
         return prob, value + rows.reward
 
@@ -341,10 +349,30 @@ class HeldStates:
         return PolicyRows(game, [part])
 
 
-def _family(ambiguity: RowAmbiguity, game: StateBackup) -> Family:
+def _family(ambiguity: RowAmbiguity, mdp: TabularMDP) -> Family:
     """Return the kernels of a kind of set."""
+    none = np.empty(0)
     match ambiguity:
         case L1Ball():
-            return Family(l1.l1_greedy, l1.l1_evaluate, polyhedral.l1_row)
+            return Family(srect_l1.l1_greedy, srect_l1.l1_evaluate, polyhedral.l1_row)
+        case WeightedL1Ball(weights=weights):
+            if weights.shape != (mdp.n_states,):
+                raise InvalidModelError(
+                    f"weights has shape {weights.shape}; expected ({mdp.n_states},), one a state"
+                )
+            return _smooth(budgets.WEIGHTED_L1, polyhedral.weighted_l1_row, weights)
+        case KLBall():
+            return _smooth(budgets.KL, divergence.kl_row, none)
+        case BurgBall():
+            return _smooth(budgets.BURG, divergence.burg_row, none)
+        case ChiSquareBall():
+            return _smooth(budgets.CHI_SQUARE, divergence.chi_square_row, none)
         case _:
-            raise NotImplementedError(type(ambiguity).__name__)
+            raise NotImplementedError(f"{type(ambiguity).__name__} has no s-rectangular algorithm")
+
+
+def _smooth(kind: int, row: Callable[..., tuple[float, ...]], weights: FloatArray) -> Family:
+    """Return the kernels of a budget of divergences."""
+    return Family(
+        partial(budgets.greedy_sweep, kind), partial(budgets.evaluate_sweep, kind), row, (weights,)
+    )
