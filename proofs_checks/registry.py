@@ -11,6 +11,10 @@ from proofs_checks import (
     performance_difference,
     policy_iteration,
     policy_loss,
+    robust_coverage,
+    robust_duality,
+    robust_sensitivity,
+    robust_sets,
     simulation,
     stopping,
 )
@@ -27,4 +31,8 @@ CHAINS: tuple[Chain, ...] = (
     finite_horizon.CHAIN,
     certificate_soundness.CHAIN,
     absorption.CHAIN,
+    robust_duality.CHAIN,
+    robust_sets.CHAIN,
+    robust_sensitivity.CHAIN,
+    robust_coverage.CHAIN,
 )

@@ -16,6 +16,10 @@ from proofs_checks import (
     performance_difference,
     policy_iteration,
     policy_loss,
+    robust_coverage,
+    robust_duality,
+    robust_sensitivity,
+    robust_sets,
     simulation,
     stopping,
 )
@@ -29,6 +33,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 GAMMAS = (0.5, 0.1, 0.9, 0.99)
 QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 TOLERANCES = (1.0, 0.1, 1e-3)
+ROBUST_RADII = (0.0, 0.1, 0.25, 0.5, 1.0)
 
 
 def _mdps() -> SearchStrategy[TabularMDP]:
@@ -146,6 +151,49 @@ def absorption_cases(draw: DrawFn) -> absorption.Case:
     return absorption.Case(mdp, draw(parts.policies(mdp)), -abs(whole[0]), whole[1], abs(whole[2]))
 
 
+@st.composite
+def robust_duality_cases(draw: DrawFn) -> robust_duality.Case:
+    """Generate a row and the data of all sets around it; shrinks towards radius 0."""
+    n = draw(st.integers(1, 4))
+    quarters = st.sampled_from((1.0, 0.25, 0.5, 2.0))
+    cost = np.array(draw(st.lists(quarters, min_size=n * n, max_size=n * n))).reshape(n, n)
+    np.fill_diagonal(cost, 0.0)
+    return robust_duality.Case(
+        draw(parts.rows(n)),
+        draw(parts.values(n)),
+        draw(st.sampled_from(ROBUST_RADII)),
+        np.array(draw(st.lists(quarters, min_size=n, max_size=n))),
+        cost,
+        draw(parts.kernels(draw(st.integers(1, 3)), n)),
+    )
+
+
+@st.composite
+def robust_sets_cases(draw: DrawFn) -> robust_sets.Case:
+    """Generate a row, its outcomes' worth and a radius."""
+    n = draw(st.integers(1, 5))
+    radius = draw(st.sampled_from(ROBUST_RADII[1:-1]))
+    return robust_sets.Case(draw(parts.rows(n)), draw(parts.values(n)), radius)
+
+
+@st.composite
+def robust_sensitivity_cases(draw: DrawFn) -> robust_sensitivity.Case:
+    """Generate a model with few rows, other values and a radius."""
+    mdp = draw(parts.mdps(max_states=3, max_actions=2, gammas=GAMMAS[:3]))
+    u = draw(parts.values(mdp.n_states, low=-2.0, high=2.0))
+    return robust_sensitivity.Case(mdp, u, draw(st.sampled_from(ROBUST_RADII[1:3])))
+
+
+@st.composite
+def robust_coverage_cases(draw: DrawFn) -> robust_coverage.Case:
+    """Generate true rows with rewards, and a few draws from them."""
+    n, actions = draw(st.integers(2, 3)), draw(st.integers(1, 2))
+    P = draw(parts.kernels(n * actions, n)).reshape(n, actions, n)
+    reward = draw(st.lists(st.sampled_from(QUARTERS), min_size=n * actions, max_size=n * actions))
+    trials, seed = draw(st.sampled_from((1, 2, 5, 20))), draw(st.integers(0, 99))
+    return robust_coverage.Case(P, np.array(reward).reshape(n, actions), trials, seed)
+
+
 CASES: dict[str, Callable[[], SearchStrategy[object]]] = {
     "planning.contraction": contraction_cases,
     "planning.stopping": stopping_cases,
@@ -158,4 +206,8 @@ CASES: dict[str, Callable[[], SearchStrategy[object]]] = {
     "planning.finite_horizon": finite_horizon_cases,
     "planning.certificate": certificate_cases,
     "planning.absorption": absorption_cases,
+    "robust_core.weak_duality": robust_duality_cases,
+    "robust_core.nesting": robust_sets_cases,
+    "robust_core.sensitivity": robust_sensitivity_cases,
+    "robust_core.coverage": robust_coverage_cases,
 }

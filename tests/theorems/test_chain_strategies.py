@@ -49,6 +49,11 @@ def test_no_case_violates_a_link(chain_id, data):
         ("planning.performance_difference", "no_horizon", "lemma"),
         ("planning.finite_horizon", "no_terminal", "ends"),
         ("planning.certificate", "skips_a_state", "lower"),
+        ("robust_core.weak_duality", "without_bounce", "strong"),
+        ("robust_core.weak_duality", "any_outcome", "inside"),
+        ("robust_core.nesting", "sqrt_r", "pinsker"),
+        ("robust_core.sensitivity", "no_horizon", "value"),
+        ("robust_core.coverage", "nominal_support", "burg_row"),
     ],
 )
 def test_strategy_reaches_what_breaks_a_twin(chain_id, twin, link):
