@@ -17,6 +17,12 @@ from mdptheory import (
 from mdptheory.algorithms import IWOCSOptions, IWOCSStatus, iwocs
 from mdptheory.environments import garnet, machine_replacement, riverswim
 from mdptheory.models import ContaminationSet, CVaRSet
+from mdptheory.solvers import evaluate_robust, robust_solve
+
+
+def garnet_small():
+    return garnet(12, 3, 4, gamma=0.95, rng=5)
+
 
 pytestmark = pytest.mark.filterwarnings("ignore::mdptheory.errors.StallWarning")
 SETS = [
@@ -120,3 +126,23 @@ def test_a_finite_set_and_the_interval_set_of_two_outcomes_agree():
         interval = IntervalSet(kernels.min(axis=0), kernels.max(axis=0))
         other = iwocs(mdp, interval, start=0, options=options)
         assert finite.lower == pytest.approx(other.lower, abs=1e-6)
+
+
+@pytest.mark.parametrize("make", [garnet_small, machine_replacement, riverswim])
+@pytest.mark.parametrize(
+    "ambiguity",
+    [L1Ball(0.2, support="nominal"), KLBall(0.05), ChiSquareBall(0.1), CVaRSet(0.7)],
+    ids=lambda s: type(s).__name__,
+)
+def test_agreement_with_the_robust_planners(make, ambiguity):
+    mdp = make()
+    truth = robust_solve(mdp, ambiguity, tol=1e-7)
+    scale = 1 + np.abs(truth.v).max()
+    start = np.full(mdp.n_states, 1 / mdp.n_states)
+    for selection in ("nature_greedy", "hull"):
+        options = IWOCSOptions(selection=selection, planner_tol=1e-10 * scale)
+        result = iwocs(mdp, ambiguity, start=start, options=options, tol=1e-7 * scale)
+        assert result.status is IWOCSStatus.CERTIFIED
+        assert result.lower - 2e-7 * scale <= start @ truth.v <= result.upper + 2e-7 * scale
+        held = evaluate_robust(mdp, ambiguity, result.best_policy, tol=1e-7)
+        assert start @ held.v == pytest.approx(result.lower, abs=2e-7 * scale)
