@@ -165,6 +165,8 @@ def test_the_hull_ends_within_its_count():
         assert result.status is IWOCSStatus.CERTIFIED
         uppers = [step.upper for step in result.history]
         assert (np.diff(uppers) <= 1e-9).all()
+        truth = robust_value(kernels, reward, gamma)[0]
+        assert result.lower - tol <= truth <= result.upper + tol
 
 
 def test_a_stall_means_that_more_iterations_change_nothing():
