@@ -12,8 +12,12 @@ import numpy.typing as npt
 from mdptheory._typing import FloatArray
 from mdptheory._validation import as_array, as_float_array, check_shape, check_simplex
 from mdptheory.errors import InvalidModelError
-from mdptheory.kernels import divergence, polyhedral, srect_l1
-from mdptheory.kernels import srect_divergence as budgets
+from mdptheory.kernels import divergence, polyhedral
+from mdptheory.kernels import srect_state as kinds
+from mdptheory.kernels.srect_l1 import l1_greedy
+from mdptheory.kernels.srect_l1_policy import l1_evaluate
+from mdptheory.kernels.srect_level import greedy_sweep
+from mdptheory.kernels.srect_price import evaluate_sweep
 from mdptheory.models import TabularMDP
 from mdptheory.models.ambiguity import (
     BurgBall,
@@ -354,25 +358,23 @@ def _family(ambiguity: RowAmbiguity, mdp: TabularMDP) -> Family:
     none = np.empty(0)
     match ambiguity:
         case L1Ball():
-            return Family(srect_l1.l1_greedy, srect_l1.l1_evaluate, polyhedral.l1_row)
+            return Family(l1_greedy, l1_evaluate, polyhedral.l1_row)
         case WeightedL1Ball(weights=weights):
             if weights.shape != (mdp.n_states,):
                 raise InvalidModelError(
                     f"weights has shape {weights.shape}; expected ({mdp.n_states},), one a state"
                 )
-            return _smooth(budgets.WEIGHTED_L1, polyhedral.weighted_l1_row, weights)
+            return _smooth(kinds.WEIGHTED_L1, polyhedral.weighted_l1_row, weights)
         case KLBall():
-            return _smooth(budgets.KL, divergence.kl_row, none)
+            return _smooth(kinds.KL, divergence.kl_row, none)
         case BurgBall():
-            return _smooth(budgets.BURG, divergence.burg_row, none)
+            return _smooth(kinds.BURG, divergence.burg_row, none)
         case ChiSquareBall():
-            return _smooth(budgets.CHI_SQUARE, divergence.chi_square_row, none)
+            return _smooth(kinds.CHI_SQUARE, divergence.chi_square_row, none)
         case _:
             raise NotImplementedError(f"{type(ambiguity).__name__} has no s-rectangular algorithm")
 
 
 def _smooth(kind: int, row: Callable[..., tuple[float, ...]], weights: FloatArray) -> Family:
     """Return the kernels of a budget of divergences."""
-    return Family(
-        partial(budgets.greedy_sweep, kind), partial(budgets.evaluate_sweep, kind), row, (weights,)
-    )
+    return Family(partial(greedy_sweep, kind), partial(evaluate_sweep, kind), row, (weights,))
