@@ -46,13 +46,9 @@ __all__ = ["SaddleVerified", "Verified", "check"]
 
 
 @overload
-def check(
-    certificate: BoundsCertificate, mdp: TabularMDP, exact: bool = ...
-) -> Verified: ...  # pragma: no cover
+def check(certificate: BoundsCertificate, mdp: TabularMDP, exact: bool = ...) -> Verified: ...
 @overload
-def check(
-    certificate: SaddleCertificate, mdp: TabularMDP, exact: bool = ...
-) -> SaddleVerified: ...  # pragma: no cover
+def check(certificate: SaddleCertificate, mdp: TabularMDP, exact: bool = ...) -> SaddleVerified: ...
 
 
 def check(
@@ -79,16 +75,16 @@ def check(
     Raises
     ------
     InvalidCertificateError
-        If the claim is malformed or an inequality fails; the message names the state.
-    NotImplementedError
-        If ``exact`` and the ambiguity set has no rational proof.
+        If the claim is malformed or an inequality fails (the message names the state), or if
+        ``exact`` is asked of an ambiguity set that has no rational proof.
     TypeError
         If ``certificate`` is something else.
 
     Notes
     -----
-    The proofs are at the top of `mdptheory.certificates.bounds` and `.saddle`. Lists of rows are taken as the model's constructor
-    left them; signs and finiteness of their numbers are looked at again.
+    The proofs are at the top of `mdptheory.certificates.bounds` and `.saddle`. The first takes
+    lists of rows as the model's constructor left them and looks again at signs and finiteness of
+    their numbers; the second runs the constructors' checks again.
 
     Examples
     --------

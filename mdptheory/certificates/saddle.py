@@ -78,7 +78,7 @@ def _require_rational(certificate: SaddleCertificate, exact: bool) -> None:
     sets: Any = getattr(certificate.ambiguity, "sets", (certificate.ambiguity,))
     for one in sets:
         if exact and not isinstance(one, RATIONAL):
-            raise NotImplementedError(
+            raise InvalidCertificateError(
                 f"{type(one).__name__} has no rational proof; these sets have one:"
                 f" {', '.join(kind.__name__ for kind in RATIONAL)}"
             )

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mdptheory._typing import FloatArray
-from mdptheory.certificates import Verified
+from mdptheory.certificates import SaddleVerified, Verified
 from mdptheory.cli.failures import printable
 from mdptheory.models import (
     Discounted,
@@ -172,7 +172,7 @@ def _escaped(cell: str) -> str:
     return escape(printable(cell))
 
 
-def verdict_fields(verified: Verified, objective: Objective) -> dict[str, Any]:
+def verdict_fields(verified: Verified | SaddleVerified, objective: Objective) -> dict[str, Any]:
     """Return what a certificate's check proved as plain fields."""
     return {
         "valid": True,
@@ -185,7 +185,9 @@ def verdict_fields(verified: Verified, objective: Objective) -> dict[str, Any]:
     }
 
 
-def print_verdict(verified: Verified, objective: Objective, claim: str, source: str) -> None:
+def print_verdict(
+    verified: Verified | SaddleVerified, objective: Objective, claim: str, source: str
+) -> None:
     """Print what a certificate's check proved as one sentence; numbers are rounded up."""
     how = "in exact rational arithmetic" if verified.exact else "in floating point"
     rounding = f" + {rounded_up(verified.tolerance)}" if verified.tolerance > 0 else ""

@@ -1,6 +1,7 @@
 """Certificates in files: JSON whose numbers read back exactly, or a NumPy archive."""
 
 import json
+import math
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,23 @@ from mdptheory.errors import InvalidFileError
 from mdptheory.io._common import reading
 from mdptheory.io._objective import objective_fields, objective_from_fields
 from mdptheory.io.npz import decode_json, encode_json, load_arrays, parse_json, save_arrays
-from mdptheory.models import BoundsCertificate, FiniteHorizon, Objective
+from mdptheory.io.saddle_files import FORMAT as SADDLE
+from mdptheory.io.saddle_files import KNOWN, REQUIRED, saddle_fields, saddle_from_fields
+from mdptheory.models import BoundsCertificate, FiniteHorizon, Objective, SaddleCertificate
 
 FORMAT = "mdptheory bounds certificate 1"
 _ARRAYS = ("lower", "upper", "policy", "absorption", "terminal")
 _REQUIRED = {"lower", "upper", "policy"}
 
 
-def write_certificate(certificate: BoundsCertificate, path: str | PathLike[str]) -> None:
+def write_certificate(
+    certificate: BoundsCertificate | SaddleCertificate, path: str | PathLike[str]
+) -> None:
     """Write a certificate as JSON, or as a NumPy archive if the name ends in ``.npz``.
 
     Parameters
     ----------
-    certificate : BoundsCertificate
+    certificate : BoundsCertificate or SaddleCertificate
         The claim; its numbers are written so that they read back bit for bit.
     path : str or path
         The file.
@@ -34,9 +39,13 @@ def write_certificate(certificate: BoundsCertificate, path: str | PathLike[str])
     TypeError
         If ``certificate`` is something else.
     """
+    if isinstance(certificate, SaddleCertificate):
+        _write_saddle(certificate, Path(path))
+        return
     if not isinstance(certificate, BoundsCertificate):
         raise TypeError(
-            f"certificate has type {type(certificate).__name__}; expected a BoundsCertificate"
+            f"certificate has type {type(certificate).__name__}; expected a BoundsCertificate or a"
+            " SaddleCertificate"
         )
     objective = certificate.objective
     terminal = objective.terminal if isinstance(objective, FiniteHorizon) else None
@@ -51,7 +60,7 @@ def write_certificate(certificate: BoundsCertificate, path: str | PathLike[str])
         place.write_text(json.dumps(head | body, allow_nan=False) + "\n", encoding="ascii")
 
 
-def read_certificate(path: str | PathLike[str]) -> BoundsCertificate:
+def read_certificate(path: str | PathLike[str]) -> BoundsCertificate | SaddleCertificate:
     """Read what `write_certificate` wrote; whether the claim holds is checked elsewhere.
 
     Parameters
@@ -61,7 +70,7 @@ def read_certificate(path: str | PathLike[str]) -> BoundsCertificate:
 
     Returns
     -------
-    BoundsCertificate
+    BoundsCertificate or SaddleCertificate
         The claim, with read-only arrays of consistent shapes.
 
     Raises
@@ -74,6 +83,8 @@ def read_certificate(path: str | PathLike[str]) -> BoundsCertificate:
     with reading(place):
         is_archive = place.suffix.lower() == ".npz"
         head, arrays = _read_archive(place) if is_archive else _read_json(place)
+        if head.get("format") == SADDLE:
+            return saddle_from_fields(head, arrays)
         if head.get("format") != FORMAT:
             raise InvalidFileError(f"{place} is not a {FORMAT!r} file")
         floats = {
@@ -91,8 +102,12 @@ def read_certificate(path: str | PathLike[str]) -> BoundsCertificate:
 
 
 def _read_archive(path: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-    arrays = load_arrays(path, {*_ARRAYS, "meta"}, {*_REQUIRED, "meta"})
+    arrays = load_arrays(path, {*_ARRAYS, *KNOWN, "meta"}, {*_REQUIRED, "meta"})
     head = decode_json(arrays.pop("meta"))
+    if isinstance(head, dict) and head.get("format") == SADDLE:
+        _require_names(path, set(arrays), KNOWN, REQUIRED)
+        return head, arrays
+    _require_names(path, set(arrays), set(_ARRAYS), _REQUIRED)
     if not isinstance(head, dict) or set(head) != {"format", "objective"}:
         raise InvalidFileError(f"{path} is not a {FORMAT!r} file")
     return head, arrays
@@ -100,6 +115,12 @@ def _read_archive(path: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any
 
 def _read_json(path: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     content = parse_json(path.read_bytes())
+    if isinstance(content, dict) and content.get("format") == SADDLE:
+        stored = content.pop("arrays", None)
+        if not isinstance(stored, dict):
+            raise InvalidFileError(f"{path} has no arrays")
+        _require_names(path, set(stored), KNOWN, REQUIRED)
+        return content, {name: _unpacked(array, name) for name, array in stored.items()}
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InvalidFileError(f"{path} is not a {FORMAT!r} file")
     unknown = set(content) - {"format", "objective", *_ARRAYS}
@@ -109,6 +130,51 @@ def _read_json(path: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]
         raise InvalidFileError(f"{path} has {what}")
     arrays = {name: _array(content[name], name) for name in _ARRAYS if name in content}
     return {name: content[name] for name in ("format", "objective")}, arrays
+
+
+def _require_names(path: Path, have: set[str], known: set[str], required: set[str]) -> None:
+    if have - known or required - have:
+        unknown, missing = sorted(have - known), sorted(required - have)
+        what = f"unknown entries {unknown}" if unknown else f"no {missing}"
+        raise InvalidFileError(f"{path} has {what}")
+
+
+def _write_saddle(certificate: SaddleCertificate, path: Path) -> None:
+    head, arrays = saddle_fields(certificate)
+    if path.suffix.lower() == ".npz":
+        save_arrays(path, arrays | {"meta": encode_json(head)})
+        return
+    body = {"arrays": {name: _packed(array) for name, array in arrays.items()}}
+    path.write_text(json.dumps(head | body, allow_nan=False) + "\n", encoding="ascii")
+
+
+def _packed(array: npt.NDArray[Any]) -> dict[str, Any]:
+    """Return an array as type, shape and flat list; JSON has no infinity, so it is a word."""
+    values = array.ravel().tolist()
+    if array.dtype.kind == "f":
+        values = ["inf" if x == np.inf else x for x in values]
+    return {"dtype": str(array.dtype), "shape": list(array.shape), "values": values}
+
+
+def _unpacked(given: Any, name: str) -> npt.NDArray[Any]:
+    """Return the array that `_packed` described, or refuse it."""
+    if not isinstance(given, dict) or set(given) != {"dtype", "shape", "values"}:
+        raise InvalidFileError(f"{name} is not an array: expected dtype, shape and values")
+    dtype, shape, values = given["dtype"], given["shape"], given["values"]
+    if dtype not in ("float64", "int64", "int32"):
+        raise InvalidFileError(f"{name} has dtype {dtype!r}; expected float64, int64 or int32")
+    counts = isinstance(shape, list) and all(type(n) is int and n >= 0 for n in shape)
+    if not counts or not isinstance(values, list) or math.prod(shape) != len(values):
+        raise InvalidFileError(f"{name} has shape {str(shape)[:40]}, which its values do not fill")
+    kind = float if dtype == "float64" else int
+    values = [np.inf if x == "inf" and kind is float else x for x in values]
+    for x in values:
+        if type(x) is not kind:
+            raise InvalidFileError(f"{name} holds {x!r}; expected numbers of dtype {dtype}")
+    try:
+        return np.array(values, dtype=dtype).reshape(shape)
+    except OverflowError as error:
+        raise InvalidFileError(f"{name} holds a number that is too large") from error
 
 
 def _array(value: Any, name: str) -> npt.NDArray[Any]:
