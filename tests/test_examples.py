@@ -14,6 +14,7 @@ SAYS = {
     "frozen_lake.py": ("SFFFFFFF", "from the start: 0.414640"),
     "iwocs_windy_walk.py": ("worst wind for policy 0: 0.500", "*###*.", "hull, a wind for each"),
     "own_theorem.py": ("0 violations in 200 conclusive cases", "was caught at case"),
+    "robust_river.py": ("15 strokes seen: 3 back", "robust, radius 0.2"),
     "shortest_path.py": ("expected steps", "the policy reaches the door for sure"),
     "solve_and_certify.py": ("2 (broken)   worth  139.6529: 1 (replace)", "proved: "),
 }

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mdptheory._typing import FloatArray
-from mdptheory._validation import check_count
+from mdptheory._validation import as_float_array, check_count, check_shape, check_simplex
 from mdptheory.environments._assemble import build, point_mass, transitions, uniform
 from mdptheory.errors import InvalidModelError
 from mdptheory.models import Discounted, TabularMDP
@@ -103,7 +103,9 @@ def riverswim(version: int = 1, *, gamma: float = 0.9) -> TabularMDP:
     return _river(swim, drift_reward, swim_reward, gamma, None)
 
 
-def riverswim20(*, gamma: float = 0.9) -> TabularMDP:
+def riverswim20(
+    *, swim: tuple[float, float, float] = (0.2, 0.3, 0.5), gamma: float = 0.9
+) -> TabularMDP:
     """RiverSwim with twenty states and a sure reward for drifting.
 
     Action 0 (left) moves left surely with reward 5 in every state. Action 1 (right) goes left
@@ -111,6 +113,8 @@ def riverswim20(*, gamma: float = 0.9) -> TabularMDP:
 
     Parameters
     ----------
+    swim : tuple of three floats
+        Probabilities that action 1 goes left, holds, goes right.
     gamma : float
         Discount factor per step.
 
@@ -122,7 +126,7 @@ def riverswim20(*, gamma: float = 0.9) -> TabularMDP:
     Raises
     ------
     InvalidModelError
-        If ``gamma`` lies outside [0, 1).
+        If ``swim`` is no distribution, or ``gamma`` lies outside [0, 1).
 
     References
     ----------
@@ -133,12 +137,16 @@ def riverswim20(*, gamma: float = 0.9) -> TabularMDP:
     >>> riverswim20().n_states
     20
     """
-    swim = np.tile([0.2, 0.3, 0.5], (20, 1))
-    swim[0] = 0.0, 0.5, 0.5
-    swim[19] = 0.2, 0.8, 0.0
+    chances = as_float_array("swim", swim)
+    check_shape("swim", chances, (3,))
+    check_simplex("swim", chances)
+    left, hold, right = chances
+    moves = np.tile(chances, (20, 1))
+    moves[0] = 0.0, left + hold, right
+    moves[19] = left, hold + right, 0.0
     swim_reward = np.zeros((20, 3))
     swim_reward[19, 1] = 100.0
-    return _river(swim, np.full(20, 5.0), swim_reward, gamma, uniform(20))
+    return _river(moves, np.full(20, 5.0), swim_reward, gamma, uniform(20))
 
 
 def riverswim_chain(n_states: int = 6, *, gamma: float = 0.95) -> TabularMDP:

@@ -59,6 +59,10 @@ def evaluate_robust(
     ``gamma``. Against a stationary policy a nature that may change her rows at every step earns no
     more than one that may not.
 
+    References
+    ----------
+    G. N. Iyengar, "Robust dynamic programming", Mathematics of Operations Research 30, 2005.
+
     Examples
     --------
     >>> from mdptheory.models import L1Ball

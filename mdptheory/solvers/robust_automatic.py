@@ -37,6 +37,12 @@ def robust_solve(mdp: TabularMDP, ambiguity: AmbiguitySet, *, tol: float = 1e-6)
     -----
     A discounted reward is solved by `rcpi`, a finite horizon by `robust_backward_induction`.
 
+    References
+    ----------
+    J. Badger, B. Huang and M. Petrik, "Convergence of fast policy iteration in Markov games and
+    robust MDPs", AAAI 2026 (arXiv:2508.06661); G. N. Iyengar, "Robust dynamic programming",
+    Mathematics of Operations Research 30, 2005.
+
     Examples
     --------
     >>> from mdptheory.models import L1Ball

@@ -47,6 +47,10 @@ def robust_backward_induction(mdp: TabularMDP, ambiguity: AmbiguitySet) -> Robus
     Nature may pick other rows at each stage, and does: with a finite horizon her best reply is not
     stationary, even against a stationary policy.
 
+    References
+    ----------
+    G. N. Iyengar, "Robust dynamic programming", Mathematics of Operations Research 30, 2005.
+
     Examples
     --------
     >>> from mdptheory.models import L1Ball

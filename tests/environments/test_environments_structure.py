@@ -192,6 +192,7 @@ REFUSED = [
     (lambda: env.riverswim(4), "version is 4; expected 1, 2 or 3"),
     (lambda: env.riverswim(gamma=1.0), "gamma is 1.0; expected a number in [0, 1)"),
     (lambda: env.riverswim20(gamma=-0.1), "gamma is -0.1; expected a number in [0, 1)"),
+    (lambda: env.riverswim20(swim=(0.2, 0.3, 0.4)), "swim sums to 0.9; expected 1 within 1e-09"),
     (lambda: env.riverswim_chain(1), "n_states is 1; expected an integer of at least 2"),
     (lambda: env.machine_replacement(gamma=float("nan")), "gamma is nan"),
     (lambda: env.healthcare(1), "n_states is 1; expected an integer of at least 2"),
