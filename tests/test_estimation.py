@@ -6,6 +6,8 @@ import math
 import numpy as np
 import pytest
 
+from mdptheory import TabularMDP, solve
+from mdptheory.certificates import check
 from mdptheory.errors import InvalidModelError
 from mdptheory.estimation import count_transitions, robust_model, sets_from_data
 from mdptheory.models import Discounted, FiniteHorizon
@@ -17,8 +19,10 @@ from mdptheory.models.ambiguity import (
     L1Ball,
     WassersteinBall,
 )
+from mdptheory.operators import policy_value
 from mdptheory.operators.nature import nature_rows
 from mdptheory.operators.worst_case import worst_case
+from mdptheory.solvers import robust_solve
 
 KINDS = [L1Ball, BurgBall]
 COUNTS = np.array([[[7, 3], [0, 0]], [[1, 99], [5, 5]]])
@@ -297,3 +301,24 @@ def test_a_log_that_does_not_fit():
         count_transitions([0, 0], [0], [1, 1], n_states=2, n_actions=2)
     with pytest.raises(TypeError, match="state has dtype float64; expected integers"):
         count_transitions([0.0], [0], [1], n_states=2, n_actions=2)
+
+
+# ---- what it is for -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("trials", [0, 4, 400])
+@pytest.mark.parametrize("per_transition", [False, True])
+def test_the_robust_value_bounds_what_the_policy_truly_earns(kind, trials, per_transition):
+    rng = np.random.default_rng(11)
+    P = rng.dirichlet(np.ones(4), (4, 2))
+    reward = rng.random((4, 2, 4) if per_transition else (4, 2))
+    mdp, ambiguity = robust_model(rng.multinomial(trials, P), reward, 0.9, delta=0.01, kind=kind)
+    solution = robust_solve(mdp, ambiguity)
+    earned = policy_value(TabularMDP.from_dense(P, reward, 0.9), solution.policy)
+    assert (solution.v <= earned + 1e-6).all()
+    assert check(solution.certificate, mdp).gap < 1e-5
+    best = solve(TabularMDP.from_dense(P, reward, 0.9)).v
+    assert (solution.v <= best + 1e-6).all()
+    if trials == 0:  # nature may go anywhere: states differ in the first reward alone
+        assert np.ptp(solution.v) <= np.ptp(reward)
