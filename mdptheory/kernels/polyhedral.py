@@ -78,6 +78,8 @@ def l1_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> Answer
             j -= 1
     if rest == 0.0 and eta == 0.0:  # the budget ended with a donor, or there was none
         eta = x[order[j]]
+    if radius >= 2.0:  # every row is allowed: a budget without a price
+        eta = 0.0
     q[sink] += moved
     # E_p min(x, eta): what was moved lay at eta or above, the rest of q is as it was in p
     for i in range(p.size):

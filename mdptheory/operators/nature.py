@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mdptheory._typing import FloatArray, IntArray, UIntArray
-from mdptheory._validation import place
+from mdptheory._validation import check_shape, place
 from mdptheory.errors import InvalidModelError
 from mdptheory.models import TabularMDP
 from mdptheory.models.ambiguity import (
@@ -84,6 +84,10 @@ def nature_rows(mdp: TabularMDP, ambiguity: RowAmbiguity, *, stage: int = 0) -> 
             f"ambiguity is of type {type(ambiguity).__name__}; expected an ambiguity set"
         )
     radius = _radius(mdp, ambiguity, stage)
+    if isinstance(ambiguity, WeightedL1Ball):
+        check_shape("weights", ambiguity.weights, (mdp.n_states,))
+    if isinstance(ambiguity, WassersteinBall):
+        check_shape("cost", ambiguity.cost, (mdp.n_states, mdp.n_states))
     beyond = reaches_beyond(ambiguity)
     sparse_reach = isinstance(ambiguity, L1Ball | ContaminationSet) and not is_s_rectangular(
         ambiguity
