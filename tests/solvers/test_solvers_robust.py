@@ -473,8 +473,9 @@ def test_planners_refuse_what_they_cannot_solve(planner):
         planner(mdp, WassersteinBall(0.1, 1 - np.eye(4)))
     with pytest.raises(InvalidModelError, match="rows has shape"):
         planner(mdp, FiniteSet(np.ones((1, 5)) / 5))
-    with pytest.raises(InvalidModelError, match="TotalReward"):
-        planner(mdp.with_objective(TotalReward()), L1Ball(0.1, "all"))
+    ends = TabularMDP.from_dense([[[1.0]]], [[0.0]], objective=TotalReward())
+    with pytest.raises(InvalidModelError, match="mdp has objective TotalReward; .* absorption"):
+        planner(ends, L1Ball(0.1, "all"))
 
 
 def test_evaluation_refuses_policies_that_are_none():
