@@ -95,10 +95,15 @@ def _level(
         # a Newton step for the root of the distance, which is close to linear
         trial = step + 2.0 * (total - math.sqrt(kappa * total)) / rate if rate > 0.0 else low
         if not low < trial < high:
-            trial = (
-                0.5 * (low + high) if low > 0.1 * high else max(math.sqrt(low * high), 0.05 * high)
-            )
+            trial = 0.5 * (low + high) if low > 0.1 * high else math.sqrt(low * high)
+            if low == 0.0:
+                trial = 1e-3 * high
         step = trial
+    if high < SMALL * top:  # all but the worst outcomes of some action are abandoned
+        best = first_largest(rows[0], signed(hi - lo))
+        for row in range(lo, hi):
+            rows[3, row - lo] = 1.0 if signed(row - lo) == best else 0.0
+        return 0.0, 0.0
     if rate <= 0.0:  # the budget is too small for a level that differs from top
         step = low
         total, rate = _distances(kind, lo, hi, step, row_ptr, rows, scratch)

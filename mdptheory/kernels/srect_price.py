@@ -27,6 +27,8 @@ from mdptheory.kernels.srect_state import (
     load,
 )
 
+APART = 2e-15  # relative distance of a Burg level from the least worth
+
 
 @njit(cache=True, nogil=True)
 def _at_price(
@@ -178,6 +180,8 @@ def _report(
         if kind in (BURG, CHI_SQUARE):
             if pi[row] > 0.0:
                 level[row] = rows[5, a] + (rows[3, a] if lam > 0.0 else 0.0)
+                if kind == BURG and lam > 0.0:  # stays below the worths, whatever rounding does
+                    level[row] -= APART * abs(rows[5, a])
             elif lam < np.inf:
                 level[row] = -lam if kind == BURG else 2.0 * lam
 

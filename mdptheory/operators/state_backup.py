@@ -107,7 +107,7 @@ class StateBackup:
         first = int(mdp.choice_ptr[mdp._first_block(stage)])
         self.action = mdp.action[first : first + len(self.states)].astype(np.int64)
         self.budget = np.minimum(self.rows.radius, LARGEST)
-        self.family = _family(ambiguity, mdp)
+        self.family = _family(ambiguity)
         self.n_rows, self.n_transitions = len(self.states), len(self.rows.prob)
         wanted = thread_count() if threads is None else threads
         self.threads = wanted if self.n_transitions >= PARALLEL_TRANSITIONS else 1
@@ -353,17 +353,13 @@ class HeldStates:
         return PolicyRows(game, [part])
 
 
-def _family(ambiguity: RowAmbiguity, mdp: TabularMDP) -> Family:
+def _family(ambiguity: RowAmbiguity) -> Family:
     """Return the kernels of a kind of set."""
     none = np.empty(0)
     match ambiguity:
         case L1Ball():
             return Family(l1_greedy, l1_evaluate, polyhedral.l1_row)
         case WeightedL1Ball(weights=weights):
-            if weights.shape != (mdp.n_states,):
-                raise InvalidModelError(
-                    f"weights has shape {weights.shape}; expected ({mdp.n_states},), one a state"
-                )
             return _smooth(kinds.WEIGHTED_L1, polyhedral.weighted_l1_row, weights)
         case KLBall():
             return _smooth(kinds.KL, divergence.kl_row, none)
