@@ -1,4 +1,4 @@
-"""Worst rows of the KL, Burg, chi-square and Euclidean balls around one nominal row.
+"""Worst rows of the KL, Burg and chi-square balls around one nominal row.
 
 Each kernel minimises ``q @ z`` over its ball, writes the minimiser into ``q`` and returns its
 value, a lower bound from weak duality, and the dual variables ``lam`` and ``eta`` behind it, in
@@ -13,12 +13,10 @@ For every ``lam > 0`` and ``eta``, no row of the ball of radius r has a smaller 
   ``q >= 0``, which gives ``q = lam p / (z - eta)``,
 - chi2: ``eta - lam - sum_i p_i (eta - z_i)_+^2 / (4 lam) - lam r``: minimise ``q.z + lam sum (q -
   p)^2 / p + mu (1 - sum q)`` over ``q >= 0``, which gives ``q = p (eta - z)_+ / (2 lam)`` with
-  ``eta = mu + 2 lam``,
-- L2:   ``eta + sum_i p_i y_i - r |y|_2`` with ``y_i = min(z_i - eta, p_i / lam)``, ``lam = 0``
-  standing for no minimum.
+  ``eta = mu + 2 lam``.
 
-For the first three ``lam = 0`` stands for the smallest ``z`` nature can reach, and ``lam = inf``
-for ``p @ z``, if the radius is 0.
+``lam = 0`` stands for the smallest ``z`` nature can reach, and ``lam = inf`` for ``p @ z``, if the
+radius is 0.
 """
 
 import math
@@ -40,7 +38,7 @@ SMALLEST = 2.3e-308  # probability of an outcome that a Burg ball may not abando
 
 
 @njit(cache=True, nogil=True)
-def _standardise(
+def standardise(
     p: FloatArray, z: FloatArray, everywhere: bool, w: FloatArray, x: FloatArray
 ) -> tuple[float, float]:
     """Write ``w`` and ``x``; ``zmin`` and ``span`` are taken where mass may be.
@@ -63,7 +61,7 @@ def _standardise(
 
 
 @njit(cache=True, nogil=True)
-def _report(
+def report(
     z: FloatArray, zmin: float, span: float, bound: float, q: FloatArray, lam: float, eta: float
 ) -> Answer:
     """Make ``q`` sum to 1; return its value, the bound rid of rounding, and the dual variables.
@@ -148,10 +146,10 @@ def kl_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> Answer
     The bound is ``-(log E_p exp(-tau z) + radius) / tau``.
     """
     w, x = np.empty(p.size), np.empty(p.size)
-    zmin, span = _standardise(p, z, False, w, x)
+    zmin, span = standardise(p, z, False, w, x)
     if radius <= 0.0 or span <= 0.0:
         q[:] = w
-        return _report(z, zmin, span, (w * x).sum(), q, _no_room(radius), 0.0)
+        return report(z, zmin, span, (w * x).sum(), q, _no_room(radius), 0.0)
     at_min, nearest = 0.0, 1.0
     for i in range(p.size):
         q[i] = w[i] if x[i] == 0.0 else 0.0
@@ -159,10 +157,10 @@ def kl_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> Answer
         if x[i] > 0.0:
             nearest = min(nearest, x[i])
     if radius >= -math.log(at_min):
-        return _report(z, zmin, span, 0.0, q, 0.0, 0.0)
+        return report(z, zmin, span, 0.0, q, 0.0, 0.0)
     tau = _kl_root(radius, nearest, w, x, q)
     log_sum, _ = _tilt(tau, w, x, q)
-    return _report(z, zmin, span, -(log_sum + radius) / tau, q, 1.0 / tau, 0.0)
+    return report(z, zmin, span, -(log_sum + radius) / tau, q, 1.0 / tau, 0.0)
 
 
 @njit(cache=True, nogil=True)
@@ -249,7 +247,7 @@ def burg_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> Answ
     is ``(exp(E_p log(1 + s x) - radius) - 1) / s``.
     """
     w, x = np.empty(p.size), np.empty(p.size)
-    zmin, span = _standardise(p, z, True, w, x)
+    zmin, span = standardise(p, z, True, w, x)
     at_min, farthest = 0.0, 0.0
     for i in range(p.size):
         if w[i] > 0.0:
@@ -257,7 +255,7 @@ def burg_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> Answ
             at_min += w[i] if x[i] == 0.0 else 0.0
     if radius <= 0.0 or span <= 0.0 or farthest == 0.0:
         q[:] = w
-        return _report(z, zmin, span, (w * x).sum(), q, _no_room(radius), 0.0)
+        return report(z, zmin, span, (w * x).sum(), q, _no_room(radius), 0.0)
     bound, lam, eta = -1.0, 0.0, 0.0
     if at_min < 1e-280:  # as good as none: s would leave the range of floats
         w[x == 0.0] = 0.0
@@ -269,7 +267,7 @@ def burg_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> Answ
     for i in range(p.size):
         if p[i] > 0.0:
             q[i] = max(q[i], SMALLEST)
-    return _report(z, zmin, span, bound, q, lam, eta)
+    return report(z, zmin, span, bound, q, lam, eta)
 
 
 @njit(cache=True, nogil=True)
@@ -325,10 +323,10 @@ def _chi_square_prefix(
 def chi_square_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> Answer:
     """Minimise over ``sum (q - p)^2 / p <= radius``; the row is ``p (eta - x)_+``, normalised."""
     w, x = np.empty(p.size), np.empty(p.size)
-    zmin, span = _standardise(p, z, False, w, x)
+    zmin, span = standardise(p, z, False, w, x)
     if radius <= 0.0 or span <= 0.0:
         q[:] = w
-        return _report(z, zmin, span, (w * x).sum(), q, _no_room(radius), 0.0)
+        return report(z, zmin, span, (w * x).sum(), q, _no_room(radius), 0.0)
     order = np.argsort(x)
     last, free, spread = _chi_square_prefix(radius, order, w, x)
     kept = order[: last + 1]
@@ -343,95 +341,10 @@ def chi_square_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -
         offset = mean + (x[heaviest] - x[i])
         q[i] = w[i] * (max(0.0, 1.0 + math.sqrt(free) * offset / spread) if spread > 0.0 else 1.0)
     if spread == 0.0:
-        return _report(z, zmin, span, 0.0, q, 0.0, 0.0)
+        return report(z, zmin, span, 0.0, q, 0.0, 0.0)
     mean += x[heaviest]
     scale = x[order[last + 1]] - mean if last + 1 < p.size else LARGEST  # eta <= the next x
     if spread < scale * math.sqrt(free):
         scale = spread / math.sqrt(free)
     bound, lam = _chi_square_bound(radius, scale, mean, w, x)
-    return _report(z, zmin, span, bound, q, lam, mean + scale)
-
-
-@njit(cache=True, nogil=True)
-def _l2_bound(radius: float, eta: float, t: float, w: FloatArray, x: FloatArray) -> float:
-    """Return ``eta + w.y - radius |y|`` with ``y = min(x - eta, w / t)``, for any eta and t.
-
-    ``q.x >= eta + q.y``, as ``x - eta >= y``; Cauchy-Schwarz on ``(q - w).y`` does the rest.
-    """
-    dot, square = 0.0, 0.0
-    for i in range(w.size):
-        y = x[i] - eta
-        if w[i] < t * y:
-            y = w[i] / t
-        dot += w[i] * y
-        square += y * y
-    return eta + dot - radius * math.sqrt(square)
-
-
-@njit(cache=True, nogil=True)
-def _l2_report(
-    z: FloatArray, zmin: float, span: float, bound: float, q: FloatArray, t: float, eta: float
-) -> Answer:
-    """Do what `_report` does; ``t`` has the unit of ``1 / x``."""
-    value, lower, _, level = _report(z, zmin, span, bound, q, 0.0, eta)
-    return value, lower, min(t / span, LARGEST), level
-
-
-@njit(cache=True, nogil=True)
-def _l2_piece(
-    active: FloatArray, w: FloatArray, x: FloatArray
-) -> tuple[float, float, int, float, float]:
-    """Describe the piece of the path on which the ``active`` outcomes keep mass.
-
-    Returns mean and squared deviation of x, the next outcome to lose its mass (-1 if none will)
-    and its t, and what each active outcome gained from those that were dropped.
-    """
-    count, mean, dropped = 0.0, 0.0, 0.0
-    for i in range(w.size):
-        count += active[i]
-        mean += active[i] * x[i]
-        dropped += (1.0 - active[i]) * w[i]
-    mean /= count
-    gain, square, leaver, soonest = dropped / count, 0.0, -1, np.inf
-    for i in range(w.size):
-        if active[i] > 0.0:
-            square += (x[i] - mean) ** 2
-            if x[i] > mean and w[i] + gain < soonest * (x[i] - mean):
-                soonest, leaver = (w[i] + gain) / (x[i] - mean), i
-    return mean, square, leaver, soonest, gain
-
-
-@njit(cache=True, nogil=True)
-def l2_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> Answer:
-    """Minimise over ``|q - p|_2 <= radius``; mass may move to outcomes with ``p = 0``.
-
-    The row is the projection of ``p - t x`` on the simplex. Its path in t is followed piece by
-    piece, until it leaves the ball or has moved everything to the smallest x.
-    """
-    w, x, active = np.empty(p.size), np.empty(p.size), np.ones(p.size)
-    zmin, span = _standardise(p, z, True, w, x)
-    if radius <= 0.0 or span <= 0.0:
-        q[:] = w
-        return _report(z, zmin, span, (w * x).sum(), q, 0.0, 0.0)
-    t, eta = 0.0, 0.0
-    while True:
-        mean, square, leaver, soonest, gain = _l2_piece(active, w, x)
-        fixed = 0.0  # squared distance that does not depend on t
-        for i in range(p.size):
-            fixed += gain * gain if active[i] > 0.0 else w[i] * w[i]
-        if square == 0.0:
-            break
-        soonest = max(soonest, t)
-        room = math.sqrt(max(0.0, radius - math.sqrt(fixed))) * math.sqrt(radius + math.sqrt(fixed))
-        if leaver < 0 or soonest * math.sqrt(square) >= room:
-            t = max(t, room / math.sqrt(square))
-            eta = mean + gain / t
-            break
-        t = soonest
-        active[leaver] = 0.0
-    for i in range(p.size):
-        move = t * (x[i] - mean) if square > 0.0 else 0.0
-        q[i] = max(0.0, w[i] + gain - move) if active[i] > 0.0 else 0.0
-    if square == 0.0:
-        return _l2_report(z, zmin, span, 0.0, q, LARGEST, 0.0)
-    return _l2_report(z, zmin, span, _l2_bound(radius, eta, t, w, x), q, t, eta)
+    return report(z, zmin, span, bound, q, lam, mean + scale)

@@ -8,7 +8,8 @@ import numpy as np
 from numba import njit
 
 from mdptheory._typing import FloatArray, IntArray, UIntArray
-from mdptheory.kernels.divergence import burg_row, chi_square_row, kl_row, l2_row
+from mdptheory.kernels.divergence import burg_row, chi_square_row, kl_row
+from mdptheory.kernels.euclidean import l2_row
 from mdptheory.kernels.polyhedral import (
     contamination_row,
     interval_row,

@@ -194,6 +194,8 @@ class HeldRows:
         edges = np.searchsorted(used, backup.choice_ptr.astype(np.int64))
         self.choice_ptr = unsigned(edges.astype(np.int64))
         self.values = RowValues(self.rows, backup.gamma)
+        if self.values.tau.size:
+            self.values.tau[:] = backup.values.tau[used]
         self.q = np.empty(len(used))
         self.share = self.rows.size / backup.n_transitions
         self.parts = cuts(self.choice_ptr, backup.threads)

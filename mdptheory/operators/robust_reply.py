@@ -64,6 +64,14 @@ def reply(rows: RobustRows, gamma: float, v: FloatArray) -> Reply:
 
 
 def _polyhedral(rows: RobustRows, gamma: float, v: FloatArray) -> Reply:
+    prob, value, multiplier, level, extra, sink = polyhedral(rows, gamma, v)
+    return _pack(rows, prob, value, multiplier, level, extra, sink)
+
+
+def polyhedral(
+    rows: RobustRows, gamma: float, v: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, int]:
+    """Return probabilities, values, dual variables and what goes to a state beyond the rows."""
     prob, extra = np.empty_like(rows.prob), np.empty(rows.n_rows)
     value, multiplier, level = (np.empty(rows.n_rows) for _ in range(3))
     weights = getattr(rows.ambiguity, "weights", EMPTY)
@@ -73,7 +81,7 @@ def _polyhedral(rows: RobustRows, gamma: float, v: FloatArray) -> Reply:
         rows.lower, rows.upper, rows.paid, np.minimum(rows.radius, LARGEST), weights, sink,
         gamma, v, prob, extra, value, multiplier, level,
     )  # fmt: skip
-    return _pack(rows, prob, rows.reward + value, multiplier, level, extra, sink)
+    return prob, rows.reward + value, multiplier, level, extra, sink
 
 
 def smooth(

@@ -5,15 +5,24 @@ from typing import NamedTuple
 import numpy as np
 
 from mdptheory._typing import FloatArray, UIntArray
-from mdptheory.kernels import robust_dense, robust_reply, robust_sparse
+from mdptheory.kernels import robust_dense, robust_kl, robust_reply, robust_sparse
 from mdptheory.models.ambiguity import (
     ContaminationSet,
     CVaRSet,
+    EVaRSet,
     IntervalSet,
+    KLBall,
     L1Ball,
     LinfBall,
 )
-from mdptheory.operators.robust_reply import DIVERGENCE, POLYHEDRAL, reply, smooth
+from mdptheory.operators.robust_reply import (
+    DIVERGENCE,
+    LARGEST,
+    POLYHEDRAL,
+    polyhedral,
+    reply,
+    smooth,
+)
 from mdptheory.operators.robust_rows import EMPTY, RobustRows
 
 ORDERED = L1Ball | ContaminationSet | IntervalSet | LinfBall | CVaRSet
@@ -29,7 +38,7 @@ class Prepared(NamedTuple):
 
 
 class RowValues:
-    """Values of rows against nature, and the order of each row that she keeps between sweeps."""
+    """Values of rows against nature, and what she keeps of each row between sweeps."""
 
     def __init__(self, rows: RobustRows, gamma: float) -> None:
         self.rows, self.gamma = rows, gamma
@@ -39,6 +48,10 @@ class RowValues:
         self.sparse = ordered and not rows.complete and not rows.lower.size
         self.mass, self.room, self.next_state = rows.prob, rows.upper, rows.next_state
         self.longest = robust_reply.longest_row(rows.row_ptr)
+        smooth_kl = isinstance(rows.ambiguity, KLBall | EVaRSet)
+        self.tau = np.zeros(rows.n_rows) if smooth_kl else EMPTY
+        self.radius = np.minimum(rows.radius, LARGEST)
+        self.radius.setflags(write=False)
         if self.dense and rows.lower.size:
             self.mass, self.room = rows.lower, rows.upper - rows.lower
             self.room.setflags(write=False)
@@ -66,6 +79,11 @@ class RowValues:
                 self.kind, first, last, self.longest, rows.row_ptr, self.next_state, self.mass,
                 rows.reward, rows.radius, at.least, self.gamma, at.v, out,
             )  # fmt: skip
+        elif self.tau.size:
+            return robust_kl.kl_sweep(
+                first, last, self.longest, rows.row_ptr, rows.next_state, rows.prob, rows.paid,
+                rows.reward, self.radius, self.gamma, at.v, self.tau, out,
+            )  # fmt: skip
         elif rows.options is not None:
             some = rows.options
             robust_reply.best_option(
@@ -77,12 +95,17 @@ class RowValues:
         return 0.0
 
     def _slow(self, first: int, last: int, v: FloatArray, out: FloatArray) -> float:
-        part = self.rows.take(np.arange(first, last))
+        """Take the values from nature's rows."""
+        whole = last - first == self.rows.n_rows
+        part = self.rows if whole else self.rows.take(np.arange(first, last))
+        slack = 0.0
         if type(part.ambiguity) in DIVERGENCE:
             _, out[first:last], _, _, slack = smooth(part, self.gamma, v)
-            return slack
-        out[first:last] = reply(part, self.gamma, v).value
-        return 0.0
+        elif type(part.ambiguity) in POLYHEDRAL:
+            out[first:last] = polyhedral(part, self.gamma, v)[1]
+        else:
+            out[first:last] = reply(part, self.gamma, v).value
+        return slack
 
 
 NO_ORDER: UIntArray = np.empty(0, dtype=np.uint32)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from mdptheory._typing import BoolArray, FloatArray
 from mdptheory._validation import as_float_array, check_finite, check_shape, check_simplex
 from mdptheory.errors import InvalidModelError
-from mdptheory.kernels import divergence, polyhedral
+from mdptheory.kernels import divergence, euclidean, polyhedral
 from mdptheory.models.ambiguity import (
     BurgBall,
     ChiSquareBall,
@@ -196,7 +196,7 @@ def _kernel(
         ):
             return polyhedral.finite_row(p[None], z, q)
         case L2Ball(radius=radius):
-            return divergence.l2_row(p, z, _capped(radius), q)
+            return euclidean.l2_row(p, z, _capped(radius), q)
         case KLBall(radius=radius):
             return divergence.kl_row(p, z, _capped(radius), q)
         case EVaRSet(alpha=alpha):

@@ -7,7 +7,8 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from mdptheory.kernels.divergence import burg_row, chi_square_row, kl_row, l2_row
+from mdptheory.kernels.divergence import burg_row, chi_square_row, kl_row
+from mdptheory.kernels.euclidean import l2_row
 
 KERNELS = {"kl": kl_row, "burg": burg_row, "chi2": chi_square_row, "l2": l2_row}
 BALLS = list(KERNELS)
