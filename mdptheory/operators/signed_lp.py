@@ -132,6 +132,8 @@ def direction(prob: FloatArray, v: FloatArray, order: float) -> FloatArray:
             sign[away == 0.0] = -sign.sum() / (away == 0.0).sum()
         return -sign
     g = np.sign(away) * (np.abs(away) / largest) ** (1.0 / (order - 1.0))
+    nearest = v == v[int(np.argmin(np.abs(away)))]  # a steep power there: let the others say
+    g[nearest] = -g[~nearest].sum() / nearest.sum()
     return -g / float((np.abs(g) ** order).sum() ** (1.0 / order))
 
 
