@@ -127,7 +127,8 @@ def _choice(mdp: TabularMDP, choice: Any) -> str:
     played = np.flatnonzero(choice)
     if len(played) == 1:
         return mdp.action_label(int(played[0]))
-    return ", ".join(f"{mdp.action_label(int(a))}: {choice[a]:.4g}" for a in played)
+    names = mdp.action_names
+    return ", ".join(f"{choice[a]:.1%} {names[a] if names else a}" for a in played)
 
 
 def _print_head(
