@@ -37,7 +37,7 @@ def _l2_report(
 ) -> Answer:
     """Do what `report` does; ``t`` has the unit of ``1 / x``."""
     value, lower, _, level = report(z, zmin, span, bound, q, 0.0, eta)
-    return value, lower, min(t / span, LARGEST), level
+    return value, lower, t / span if span >= 1.0 or t < LARGEST * span else LARGEST, level
 
 
 @njit(cache=True, nogil=True)
