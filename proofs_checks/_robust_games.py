@@ -161,7 +161,7 @@ class Opponent(NamedTuple):
 
     @classmethod
     def of(cls, mdp: TabularMDP, ambiguity: RowAmbiguity) -> Self:
-        """Read the rows of a model with one reward a pair; a finite set gives each row its own."""
+        """Read the rows of a model with one reward a pair; a finite set becomes one set a row."""
         if not isinstance(ambiguity, FiniteSet):
             return cls(Game.of(mdp), ambiguity)
         chosen = ambiguity.rows[:, mdp.row_state(), mdp.action]
