@@ -57,8 +57,8 @@ def same_rows(worst: TabularMDP, mdp: TabularMDP, horizon: int) -> None:
             if not np.array_equal(have.reward, want.reward):
                 row = int(np.argmax(have.reward != want.reward))
                 raise InvalidCertificateError(
-                    f"worst_case pays {have.reward[row]!r} in row {row}{here}; the model pays"
-                    f" {want.reward[row]!r}"
+                    f"worst_case pays {float(have.reward[row])!r} in row {row}{here}; the model"
+                    f" pays {float(want.reward[row])!r}"
                 )
         else:
             _same_payments(have, want, mdp.n_states, here)
@@ -79,8 +79,8 @@ def _same_payments(have: Stage, want: Stage, n: int, here: str) -> None:
         k = int(np.argmax(bad))
         row, state = divmod(int(cells[k]), n)
         raise InvalidCertificateError(
-            f"worst_case pays {have.paid[k]!r} for going to state {state} in row {row}{here}; the"
-            f" model pays {want.paid[at[k]]!r}"
+            f"worst_case pays {float(have.paid[k])!r} for going to state {state} in row {row}"
+            f"{here}; the model pays {float(want.paid[at[k]])!r}"
         )
 
 

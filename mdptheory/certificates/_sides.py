@@ -69,8 +69,8 @@ def _moved(board: Board, distance: Enclosure) -> Enclosure:
         if board.shared:
             row = f"rows of state {k} are together"
         raise InvalidCertificateError(
-            f"worst_case: the {row} at distance {have[k]!r} from the nominal; the {_kind(board)}"
-            f" has radius {most[k]!r} ({int(fails.sum())} of {len(fails)} fail)"
+            f"worst_case: the {row} at distance {float(have[k])!r} from the nominal; the"
+            f" {_kind(board)} has radius {float(most[k])!r} ({int(fails.sum())} of {len(fails)} fail)"
         )
     excess = (distance - radius).maximum(0)
     t = where(unlimited, 0, share(excess, distance))
@@ -101,8 +101,8 @@ def _endless(
     if bad[there].any():
         k = int(there[np.argmax(bad[there])])
         raise InvalidCertificateError(
-            f"multiplier is {multiplier[k]!r} in {name(k)}, where the {_kind(board)} has radius"
-            f" {board.limit[k]!r}: that bounds nothing"
+            f"multiplier is {float(multiplier[k])!r} in {name(k)}, where the {_kind(board)} has"
+            f" radius {float(board.limit[k])!r}: that bounds nothing"
         )
     return endless
 
@@ -130,9 +130,10 @@ def shared_bound(
     off = multiplier[used] != price[states]
     if off.any():
         k = int(used[np.argmax(off)])
+        first = float(price[board.states[k]])
         raise InvalidCertificateError(
-            f"multiplier is {multiplier[k]!r} in {board.name(k)} but {price[board.states[k]]!r} in"
-            " another row of the state: they share one budget and one price"
+            f"multiplier is {float(multiplier[k])!r} in {board.name(k)} but {first!r} in another row"
+            " of the state: they share one budget and one price"
         )
     everyone = np.arange(len(price))
     endless = _endless(board, price, lambda s: f"state {s}", everyone)
