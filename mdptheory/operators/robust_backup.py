@@ -194,8 +194,8 @@ class HeldRows:
         edges = np.searchsorted(used, backup.choice_ptr.astype(np.int64))
         self.choice_ptr = unsigned(edges.astype(np.int64))
         self.values = RowValues(self.rows, backup.gamma)
-        if self.values.tau.size:
-            self.values.tau[:] = backup.values.tau[used]
+        self.values.warm(backup.values, used)
+        self.share_of = np.ones(len(used)) if weight is None else weight
         self.q = np.empty(len(used))
         self.share = self.rows.size / backup.n_transitions
         self.parts = cuts(self.choice_ptr, backup.threads)
@@ -220,13 +220,14 @@ class HeldRows:
     def sweep(self, v: FloatArray, out: FloatArray) -> tuple[float, float, float]:
         """Apply the policy's robust operator once; return extremes of ``out - v``, and slack."""
         prepared = self.values.prepare(v)
-        weight = np.ones(len(self.q)) if self.weight is None else self.weight
 
         def part(states: tuple[int, int]) -> tuple[float, float, float]:
             first, last = states
             rows = int(self.choice_ptr[first]), int(self.choice_ptr[last])
             slack = self.values.sweep(*rows, prepared, self.q)
-            low, high = kernels.mixed_rows(first, last, self.choice_ptr, weight, self.q, v, out)
+            low, high = kernels.mixed_rows(
+                first, last, self.choice_ptr, self.share_of, self.q, v, out
+            )
             return low, high, slack
 
         self.backup.work += self.share

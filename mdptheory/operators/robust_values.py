@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mdptheory._typing import FloatArray, UIntArray
+from mdptheory._typing import FloatArray, IntArray, UIntArray
 from mdptheory.kernels import robust_dense, robust_kl, robust_reply, robust_sparse
 from mdptheory.models.ambiguity import (
     ContaminationSet,
@@ -23,7 +23,7 @@ from mdptheory.operators.robust_reply import (
     reply,
     smooth,
 )
-from mdptheory.operators.robust_rows import EMPTY, RobustRows
+from mdptheory.operators.robust_rows import EMPTY, RobustRows, segments
 
 ORDERED = L1Ball | ContaminationSet | IntervalSet | LinfBall | CVaRSet
 
@@ -57,6 +57,14 @@ class RowValues:
             self.room.setflags(write=False)
         if self.sparse:  # the sweeps reorder these
             self.next_state, self.mass = np.array(rows.next_state), np.array(rows.prob)
+
+    def warm(self, other: "RowValues", used: IntArray) -> None:
+        """Take over what was kept of the rows that these are a copy of."""
+        if self.tau.size:
+            self.tau[:] = other.tau[used]
+        if self.sparse:
+            some, _ = segments(other.rows.row_ptr, used)
+            self.next_state, self.mass = other.next_state[some], other.mass[some]
 
     def prepare(self, v: FloatArray) -> Prepared:
         """Do once a sweep what its parts share."""
