@@ -310,6 +310,27 @@ def test_stages_have_their_own_rows(kind):
     assert not np.allclose(found[0], found[1])
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_guesses_from_other_values_do_not_matter(kind):
+    """Sweeps start from what the last one found, however far away its values were."""
+    rng, n = np.random.default_rng(9), 30
+    mdp = TabularMDP.from_dense(rng.dirichlet(np.ones(n), (n, 3)), rng.normal(size=(n, 3)), 0.9)
+    weights = rng.uniform(0.5, 2.0, n)
+    for radius in (0.05, 0.6, 1.5):
+        one = StateBackup(mdp, ball(kind, radius, weights, "nominal"))
+        held = one.hold(np.full((n, 3), 1 / 3))
+        for scale in (1.0, 1.0, 0.3, 1e-3, 50.0, 40.0, 1.0):
+            v, found, fresh = scale * rng.normal(size=n), np.empty(n), np.empty(n)
+            one.greedy(v, found)
+            other = StateBackup(mdp, ball(kind, radius, weights, "nominal"))
+            other.greedy(v, fresh)
+            np.testing.assert_allclose(found, fresh, atol=1e-12 * (1 + scale))
+            np.testing.assert_allclose(one.policy(), other.policy(), atol=1e-6)
+            other.evaluate(np.full((n, 3), 1 / 3), v, fresh)
+            found, *_ = held.sweeps(v.copy(), goal=-1.0, limit=1)
+            np.testing.assert_allclose(found, fresh, atol=1e-12 * (1 + scale))
+
+
 def test_threads_do_not_change_values(monkeypatch):
     monkeypatch.setattr("mdptheory.operators.state_backup.PARALLEL_TRANSITIONS", 1)
     mdp, v = ragged(5, n=40), np.random.default_rng(1).normal(size=40)
