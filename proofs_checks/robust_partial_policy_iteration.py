@@ -111,7 +111,7 @@ def falling(gamma: float) -> float:
 
 def sample(rng: np.random.Generator) -> Case:
     """Draw a game, a start and a first tolerance of the size of the rewards, or a path."""
-    if rng.integers(6) == 0:
+    if rng.integers(4) == 0:
         return lure(rng) if rng.integers(2) else prize(rng)
     mdp, ambiguity = random_game(rng)
     start = random_values(rng, mdp.n_states) * int(rng.integers(2))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from mdptheory import Discounted, FiniteHorizon, TabularMDP, TotalReward
+from mdptheory.models.ambiguity import KLBall, L1Ball, LinfBall, RowAmbiguity
 from mdptheory.theory import strategies as parts
 from proofs_checks import (
     absorption,
@@ -18,13 +19,20 @@ from proofs_checks import (
     policy_loss,
     robust_coverage,
     robust_duality,
+    robust_partial_policy_iteration,
+    robust_policy_loss,
+    robust_residual_contraction,
+    robust_saddle,
     robust_sensitivity,
     robust_sets,
+    robust_static_dynamic,
+    robust_stopping,
     simulation,
     stopping,
 )
 from proofs_checks._cases import Arm, build
 from proofs_checks._oracles import as_floats, exact_policy_iteration, exact_policy_value
+from proofs_checks._robust_games import both
 
 # isort: split
 from hypothesis import strategies as st
@@ -194,6 +202,76 @@ def robust_coverage_cases(draw: DrawFn) -> robust_coverage.Case:
     return robust_coverage.Case(P, np.array(reward).reshape(n, actions), trials, seed)
 
 
+@st.composite
+def _pairs(draw: DrawFn) -> tuple[TabularMDP, TabularMDP]:
+    """Generate two models with the same rewards, whose rows nature mixes."""
+    mdp = draw(parts.mdps(max_states=3, max_actions=2, gammas=GAMMAS[:3]))
+    kernel = iter(draw(parts.kernels(mdp.n_rows, mdp.n_states)).tolist())
+    table: list[list[Arm]] = [
+        [(next(kernel), float(r)) for r in mdp.reward[i:j]]
+        for i, j in zip(mdp.choice_ptr[:-1], mdp.choice_ptr[1:], strict=True)
+    ]
+    return mdp, build(table, mdp.objective)
+
+
+@st.composite
+def _games(draw: DrawFn) -> tuple[TabularMDP, RowAmbiguity]:
+    """Generate a model and a set around its rows; shrinks towards two rows for nature."""
+    mdp, other = draw(_pairs())
+    radius = draw(st.sampled_from(ROBUST_RADII[1:4]))
+    balls = (L1Ball(radius, "all"), LinfBall(radius / 2, "all"), KLBall(radius))
+    sets: tuple[RowAmbiguity, ...] = (both(mdp, other), *balls)
+    return mdp, draw(st.sampled_from(sets))
+
+
+@st.composite
+def robust_static_dynamic_cases(draw: DrawFn) -> robust_static_dynamic.Case:
+    """Generate two models, a stochastic policy and values at the end."""
+    mdp, other = draw(_pairs())
+    end = draw(parts.values(mdp.n_states, low=-2.0, high=2.0))
+    return robust_static_dynamic.Case(mdp, other, draw(parts.stochastic_policies(mdp)), end)
+
+
+@st.composite
+def robust_saddle_cases(draw: DrawFn) -> robust_saddle.Case:
+    """Generate two models and a radius."""
+    return robust_saddle.Case(*draw(_pairs()), draw(st.sampled_from(ROBUST_RADII[1:4])))
+
+
+@st.composite
+def robust_stopping_cases(draw: DrawFn) -> robust_stopping.Case:
+    """Generate a game, two value vectors and a constant; shrinks towards zeros."""
+    mdp, ambiguity = draw(_games())
+    u, v = (draw(parts.values(mdp.n_states, low=-2.0, high=2.0)) for _ in range(2))
+    shift, tol = draw(st.sampled_from((0.0, 1.0, -1.0))), draw(st.sampled_from(TOLERANCES))
+    return robust_stopping.Case(mdp, ambiguity, u, v, shift, tol)
+
+
+@st.composite
+def robust_policy_loss_cases(draw: DrawFn) -> robust_policy_loss.Case:
+    """Generate a game and a value vector; shrinks towards zeros."""
+    mdp, ambiguity = draw(_games())
+    v = draw(parts.values(mdp.n_states, low=-2.0, high=2.0))
+    return robust_policy_loss.Case(mdp, ambiguity, v)
+
+
+@st.composite
+def robust_partial_cases(draw: DrawFn) -> robust_partial_policy_iteration.Case:
+    """Generate a game, a start and a first tolerance; shrinks towards a start at zero."""
+    mdp, ambiguity = draw(_games())
+    v = draw(parts.values(mdp.n_states, low=-2.0, high=2.0))
+    first, tol = draw(st.sampled_from((1.0, 0.25, 4.0))), draw(st.sampled_from(TOLERANCES))
+    return robust_partial_policy_iteration.Case(mdp, ambiguity, v, first, tol)
+
+
+@st.composite
+def robust_residual_cases(draw: DrawFn) -> robust_residual_contraction.Case:
+    """Generate a game and a start; shrinks towards a start at zero."""
+    mdp, ambiguity = draw(_games())
+    v = draw(parts.values(mdp.n_states, low=-2.0, high=2.0))
+    return robust_residual_contraction.Case(mdp, ambiguity, v)
+
+
 CASES: dict[str, Callable[[], SearchStrategy[object]]] = {
     "planning.contraction": contraction_cases,
     "planning.stopping": stopping_cases,
@@ -210,4 +288,10 @@ CASES: dict[str, Callable[[], SearchStrategy[object]]] = {
     "robust_core.nesting": robust_sets_cases,
     "robust_core.sensitivity": robust_sensitivity_cases,
     "robust_core.coverage": robust_coverage_cases,
+    "robust_core.static_dynamic": robust_static_dynamic_cases,
+    "robust_core.saddle": robust_saddle_cases,
+    "robust_core.stopping": robust_stopping_cases,
+    "robust_core.policy_loss": robust_policy_loss_cases,
+    "robust_core.partial_policy_iteration": robust_partial_cases,
+    "robust_core.residual_contraction": robust_residual_cases,
 }

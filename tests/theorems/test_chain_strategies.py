@@ -54,6 +54,12 @@ def test_no_case_violates_a_link(chain_id, data):
         ("robust_core.nesting", "sqrt_r", "pinsker"),
         ("robust_core.sensitivity", "no_horizon", "value"),
         ("robust_core.coverage", "nominal_support", "burg_row"),
+        ("robust_core.static_dynamic", "coupled", "attained"),
+        ("robust_core.saddle", "chosen_only", "nature_side"),
+        ("robust_core.stopping", "gauss_seidel", "lower"),
+        ("robust_core.policy_loss", "worst_action", "greedy"),
+        ("robust_core.partial_policy_iteration", "constant_tolerance", "geometric"),
+        ("robust_core.residual_contraction", "no_horizon", "rate"),
     ],
 )
 def test_strategy_reaches_what_breaks_a_twin(chain_id, twin, link):
