@@ -86,11 +86,16 @@ def penalised(
 
 
 def _kl(o: Outcomes, multiplier: Enclosure) -> Enclosure:
-    """Return ``-lam log E_p exp(-x / lam)``, by the logarithm that does better at each end."""
+    """Return ``-lam log E_p exp(-x / lam)``, by the logarithm that does better at each end.
+
+    The worst outcome alone adds its probability to the mean, however small lam is.
+    """
     none = np.asarray(multiplier.lo <= 0)
     lam = where(none, 1, multiplier)
-    fall = -((o.x - o.least[o.row]).maximum(0) / lam[o.row])
-    direct = (o.p * fall.exp()).sums(o.ptr).log()
+    d = (o.x - o.least[o.row]).maximum(0)
+    fall = -(d / lam[o.row])
+    floor = where(d.lo <= 0, o.p, 1).minima(o.ptr)
+    direct = (o.p * fall.exp()).sums(o.ptr).maximum(floor).log()
     near = (o.p * fall.expm1()).sums(o.ptr).log1p()
     return where(none, o.least, o.least - lam * direct.meet(near).minimum(0))
 

@@ -19,6 +19,9 @@ from mdptheory.models import (
     EVaRSet,
     FactorSet,
     FiniteHorizon,
+    L1Ball,
+    L2Ball,
+    LinfBall,
     SaddleCertificate,
     TabularMDP,
     TotalReward,
@@ -266,7 +269,10 @@ def _factors(
 
 
 def limits(ambiguity: RowAmbiguity, stage: Stage) -> FloatArray:
-    """Return the radius (or alpha, or fraction) of each row, or of each state if shared."""
+    """Return the radius (or alpha, or fraction) of each row, or of each state if shared.
+
+    Radii that no two distributions are apart by are cut, which changes no set.
+    """
     name = {CVaRSet: "alpha", EVaRSet: "alpha", ContaminationSet: "fraction"}.get(
         type(ambiguity), "radius"
     )
@@ -274,6 +280,8 @@ def limits(ambiguity: RowAmbiguity, stage: Stage) -> FloatArray:
     if value is None:
         return np.zeros(0)
     array = np.asarray(value, dtype=np.float64)
+    if isinstance(ambiguity, L1Ball | L2Ball | LinfBall) and not is_s_rectangular(ambiguity):
+        array = np.minimum(array, 2.0)
     n = len(stage.choice_ptr) - 1
     if is_s_rectangular(ambiguity):
         return np.array(np.broadcast_to(array, (n,)))

@@ -70,7 +70,8 @@ def _moved(board: Board, distance: Enclosure) -> Enclosure:
             row = f"rows of state {k} are together"
         raise InvalidCertificateError(
             f"worst_case: the {row} at distance {float(have[k])!r} from the nominal; the"
-            f" {_kind(board)} has radius {float(most[k])!r} ({int(fails.sum())} of {len(fails)} fail)"
+            f" {_kind(board)} has radius {float(most[k])!r} ({int(fails.sum())} of {len(fails)}"
+            " fail)"
         )
     excess = (distance - radius).maximum(0)
     t = where(unlimited, 0, share(excess, distance))
@@ -132,8 +133,8 @@ def shared_bound(
         k = int(used[np.argmax(off)])
         first = float(price[board.states[k]])
         raise InvalidCertificateError(
-            f"multiplier is {float(multiplier[k])!r} in {board.name(k)} but {first!r} in another row"
-            " of the state: they share one budget and one price"
+            f"multiplier is {float(multiplier[k])!r} in {board.name(k)} but {first!r} in another"
+            " row of the state: they share one budget and one price"
         )
     everyone = np.arange(len(price))
     endless = _endless(board, price, lambda s: f"state {s}", everyone)

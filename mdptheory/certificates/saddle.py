@@ -59,7 +59,7 @@ RATIONAL = (
     L1Ball, WeightedL1Ball, LinfBall, IntervalSet, ChiSquareBall, WassersteinBall, CVaRSet,
     ContaminationSet, FiniteSet,
 )  # fmt: skip
-COARSE = 1e-6  # relative to the numbers compared: rounding that could hide more proves nothing
+COARSE = 1e-9  # relative to the numbers compared: rounding that could hide more proves nothing
 
 
 def check_saddle(certificate: SaddleCertificate, mdp: TabularMDP, exact: bool) -> SaddleVerified:

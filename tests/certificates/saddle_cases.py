@@ -172,7 +172,7 @@ def limits(one, p):
             return low, high
 
 
-def ternary(f, low, high, rounds=200):
+def ternary(f, low, high, rounds=120):
     """Maximiser of a concave function."""
     for _ in range(rounds):
         a, b = low + (high - low) / 3, high - (high - low) / 3
@@ -338,7 +338,7 @@ def shared_reply(ambiguity, ps, xs):
         ]
         return [one.row for one in found] if rows else -sum(one.value for one in found)
 
-    best = ternary(cost, 0.0, ambiguity.radius, rounds=60)
+    best = ternary(cost, 0.0, ambiguity.radius, rounds=40)
     return cost(best, rows=True)
 
 
@@ -357,13 +357,14 @@ def shared_price(ambiguity, ps, xs):
                 def value(log_nu, least=least, p=p, x=x):
                     return penalty(one, p, x, lam, least - math.exp(log_nu))
 
-                eta = least - math.exp(ternary(value, math.log(span) - 30, math.log(span) + 20))
+                top = math.log(span) + 20
+                eta = least - math.exp(ternary(value, top - 50, top, rounds=80))
             elif isinstance(one, ChiSquareBall):
 
                 def value(e, p=p, x=x):
                     return penalty(one, p, x, lam, e)
 
-                eta = ternary(value, least, least + 3 * span + 4 * lam)
+                eta = ternary(value, least, least + 3 * span + 4 * lam, rounds=80)
             out.append(eta)
         return out
 
@@ -373,7 +374,7 @@ def shared_price(ambiguity, ps, xs):
             - lam * ambiguity.radius
         )
 
-    lam = ternary(total, 1e-9, 10 * max(spans), rounds=100)
+    lam = ternary(total, 1e-9, 10 * max(spans), rounds=50)
     return lam, levels(lam)
 
 
@@ -394,7 +395,7 @@ def certify_shared(mdp, ambiguity, policy, width=1e-5):
             value.append(base + sum(q @ x for q, x in zip(found, xs, strict=True)))
         return rows, np.array(value)
 
-    for _ in range(45):
+    for _ in range(30):
         rows, v = step(v)
     multiplier, level = np.zeros(mdp.n_rows), np.zeros(mdp.n_rows)
     for s, pair in enumerate(pairs):

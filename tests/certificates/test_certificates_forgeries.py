@@ -135,7 +135,7 @@ def test_a_row_outside_the_ball(exact):
 @pytest.mark.parametrize("name", SETS)
 def test_rows_outside_every_set(name):
     claim = rows(certify(MDP, SETS[name]), 4, [1.0, 0.0, 0.0])
-    if name in ("L1, without limit", "KL, huge", "Burg, nominal", "Burg, all", "Burg, leaving"):
+    if name in ("L1, without limit", "L1, per state", "KL, huge") or "Burg" in name:
         return  # the row is inside, or at an infinite distance: the next test
     refused(replace(claim, upper=claim.upper + 9.0), r"(worst_case|plan): .*state 2 \(goal\) and")
 
