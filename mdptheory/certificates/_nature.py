@@ -18,6 +18,7 @@ rounding (``sum l > 1`` or ``sum u < 1``) are divided by their sum, as rows are.
 A row that misses its set by more than `LOOSE` is refused: that is no rounding.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple, assert_never
 
 import numpy as np
@@ -118,7 +119,7 @@ def _burg(o: Outcomes, q: Enclosure) -> Enclosure:
     return where(there, o.p * terms, q).sums(o.ptr)
 
 
-def _bowl(h, s: Enclosure) -> Enclosure:  # type: ignore[no-untyped-def]
+def _bowl(h: Callable[[Enclosure], Enclosure], s: Enclosure) -> Enclosure:
     """Enclose a convex function with least value 0 at 0, from its values at the ends of s."""
     left, right = h(Enclosure(s.lo, s.lo)), h(Enclosure(s.hi, s.hi))
     least = np.where((s.lo <= 0) & (s.hi >= 0), 0.0, np.minimum(left.lo, right.lo))
