@@ -22,7 +22,7 @@ FEW: Any = np.uint64(16)  # fewer descents than one in so many outcomes are repa
 
 
 @njit(cache=True, nogil=True)
-def _insert(start: int, n: int, next_state: UIntArray, prob: FloatArray, z: FloatArray) -> None:
+def insert(start: int, n: int, next_state: UIntArray, prob: FloatArray, z: FloatArray) -> None:
     """Sort a row that is nearly sorted."""
     for i in range(ONE, n):
         x, j = z[i], i
@@ -37,7 +37,7 @@ def _insert(start: int, n: int, next_state: UIntArray, prob: FloatArray, z: Floa
 
 
 @njit(cache=True, nogil=True)
-def _by_rank(
+def by_rank(
     start: int,
     n: int,
     next_state: UIntArray,
@@ -62,7 +62,7 @@ def _by_rank(
 
 
 @njit(cache=True, nogil=True)
-def _by_order(
+def by_order(
     start: int,
     n: int,
     next_state: UIntArray,
@@ -169,11 +169,11 @@ def sparse_sweep(
             value -= size * (value - min(floor, sink))
         elif size != nothing:
             if falls > ONE and n <= SHORT:
-                _by_rank(start, n, next_state, prob, z, rank, states, old)
+                by_rank(start, n, next_state, prob, z, rank, states, old)
             elif falls > ONE and falls * FEW > n:
-                _by_order(start, n, next_state, prob, z, states, old)
+                by_order(start, n, next_state, prob, z, states, old)
             elif falls > ZERO:
-                _insert(start, n, next_state, prob, z)
+                insert(start, n, next_state, prob, z)
             if kind == L1:
                 budget = min(0.5 * size, 1.0)
                 value = _drain(start, n, prob, z, value, budget, min(floor, sink))

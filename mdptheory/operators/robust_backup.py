@@ -22,7 +22,6 @@ from mdptheory.operators.backup import (
     unsigned,
 )
 from mdptheory.operators.game import Reply
-from mdptheory.operators.robust_reply import reply
 from mdptheory.operators.robust_rows import RobustRows
 from mdptheory.operators.robust_values import RowValues
 
@@ -143,7 +142,7 @@ class RobustBackup:
 
     def reply(self, v: FloatArray) -> Reply:
         """Return nature's worst row for every row at ``v``."""
-        return reply(self.rows, self.gamma, v)
+        return self.values.reply(v)
 
     def _used(self, policy: npt.ArrayLike) -> tuple[IntArray, FloatArray | None]:
         """Return the rows a policy uses and, if it is stochastic, their probabilities."""
@@ -236,7 +235,7 @@ class HeldRows:
     def frozen(self, v: FloatArray) -> PolicyRows:
         """Return the policy's rows with nature's reply at ``v`` held fixed, one row a state."""
         self.backup.work += self.share
-        against = reply(self.rows, self.backup.gamma, v)
+        against = self.values.reply(v, by_state=self.weight is not None)
         mean = np.add.reduceat(against.prob * v[against.next_state], against.row_ptr[:-1])
         pays = against.value - self.backup.gamma * mean
         if not self.rows.paid.size:

@@ -4,7 +4,7 @@ from typing import assert_never
 
 import numpy as np
 
-from mdptheory._typing import FloatArray, IntArray
+from mdptheory._typing import FloatArray, IntArray, UIntArray
 from mdptheory.kernels import robust_reply as kernels
 from mdptheory.models import TransportPlan
 from mdptheory.models.ambiguity import (
@@ -53,7 +53,7 @@ def reply(rows: RobustRows, gamma: float, v: FloatArray) -> Reply:
             return _transported(rows, gamma, v, cost)
         case KLBall() | EVaRSet() | BurgBall() | ChiSquareBall() | L2Ball():
             prob, value, multiplier, level, _ = smooth(rows, gamma, v)
-            return _pack(rows, prob, value, multiplier, level)
+            return pack(rows, rows.next_state, prob, value, multiplier, level)
         case (
             L1Ball() | ContaminationSet() | WeightedL1Ball() | IntervalSet() | LinfBall()
             | CVaRSet()
@@ -65,7 +65,7 @@ def reply(rows: RobustRows, gamma: float, v: FloatArray) -> Reply:
 
 def _polyhedral(rows: RobustRows, gamma: float, v: FloatArray) -> Reply:
     prob, value, multiplier, level, extra, sink = polyhedral(rows, gamma, v)
-    return _pack(rows, prob, value, multiplier, level, extra, sink)
+    return pack(rows, rows.next_state, prob, value, multiplier, level, extra, sink)
 
 
 def polyhedral(
@@ -122,7 +122,7 @@ def _transported(rows: RobustRows, gamma: float, v: FloatArray, cost: FloatArray
     kept = mass > 0.0
     moves = np.concatenate([[0], np.cumsum(np.bincount(row[kept], minlength=count))])
     plan = TransportPlan(moves, source[kept], target[kept], mass[kept])
-    out = _pack(rows, prob, rows.reward + value, multiplier, np.zeros(count))
+    out = pack(rows, rows.next_state, prob, rows.reward + value, multiplier, np.zeros(count))
     return out._replace(plan=plan)
 
 
@@ -142,8 +142,9 @@ def _of_options(rows: RobustRows, gamma: float, v: FloatArray) -> Reply:
     )  # fmt: skip
 
 
-def _pack(
+def pack(
     rows: RobustRows,
+    next_state: UIntArray,
     prob: FloatArray,
     value: FloatArray,
     multiplier: FloatArray,
@@ -151,18 +152,14 @@ def _pack(
     extra: FloatArray | None = None,
     sink: int = -1,
 ) -> Reply:
-    """Drop outcomes without mass; add the sink where a row does not list it."""
-    ptr: IntArray = rows.row_ptr.astype(np.int64)
-    next_state = rows.next_state.astype(np.int64)
+    """Assemble a reply; add the sink where a row does not list it."""
+    ptr: IntArray = rows.row_ptr.view(np.int64)
+    outcomes: IntArray = next_state.view(np.int32 if next_state.itemsize == 4 else np.int64)
     if extra is not None and sink >= 0 and (extra > 0.0).any():
         more = np.flatnonzero(extra > 0.0)
         row = np.repeat(np.arange(rows.n_rows), np.diff(ptr))
-        below = np.bincount(row[next_state < sink], minlength=rows.n_rows)
+        below = np.bincount(row[outcomes < sink], minlength=rows.n_rows)
         where = ptr[more] + below[more]
-        next_state, prob = np.insert(next_state, where, sink), np.insert(prob, where, extra[more])
+        outcomes, prob = np.insert(outcomes, where, sink), np.insert(prob, where, extra[more])
         ptr = ptr + np.concatenate([[0], np.cumsum(extra > 0.0)])
-    kept = prob > 0.0
-    if not kept.all():
-        ends = np.concatenate([[0], np.cumsum(kept)])
-        ptr, next_state, prob = ends[ptr], next_state[kept], prob[kept]
-    return Reply(ptr, next_state, prob, value, multiplier, level)
+    return Reply(ptr, outcomes, prob, value, multiplier, level)

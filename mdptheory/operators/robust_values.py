@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mdptheory._typing import FloatArray, IntArray, UIntArray
-from mdptheory.kernels import robust_dense, robust_kl, robust_reply, robust_sparse
+from mdptheory.kernels import robust_dense, robust_kl, robust_ordered, robust_reply, robust_sparse
 from mdptheory.models.ambiguity import (
     ContaminationSet,
     CVaRSet,
@@ -15,10 +15,12 @@ from mdptheory.models.ambiguity import (
     L1Ball,
     LinfBall,
 )
+from mdptheory.operators.game import Reply
 from mdptheory.operators.robust_reply import (
     DIVERGENCE,
     LARGEST,
     POLYHEDRAL,
+    pack,
     polyhedral,
     reply,
     smooth,
@@ -101,6 +103,30 @@ class RowValues:
         else:
             return self._slow(first, last, at.v, out)
         return 0.0
+
+    def reply(self, v: FloatArray, *, by_state: bool = True) -> Reply:
+        """Return nature's worst row for each row; outcomes by worth is quicker where that is."""
+        rows = self.rows
+        if not (self.dense or self.sparse):
+            return reply(rows, self.gamma, v)
+        at = self.prepare(v)
+        prob, extra = np.empty_like(rows.prob), np.zeros(rows.n_rows)
+        value, multiplier, level = (np.empty(rows.n_rows) for _ in range(3))
+        if self.dense:
+            given = rows.lower if rows.lower.size else rows.prob
+            robust_ordered.dense_reply(
+                self.kind, rows.row_ptr, given, rows.upper, rows.reward, rows.radius, at.order,
+                at.ranked, self.gamma, prob, value, multiplier, level,
+            )  # fmt: skip
+            return pack(rows, rows.next_state, prob, value, multiplier, level)
+        next_state = np.empty_like(rows.next_state)
+        robust_ordered.sparse_reply(
+            self.kind, self.longest, rows.row_ptr, self.next_state, self.mass, rows.reward,
+            rows.radius, at.least, self.gamma, v, by_state, next_state, prob, value, multiplier,
+            level, extra,
+        )  # fmt: skip
+        sink = int(np.argmin(v)) if rows.anywhere else -1
+        return pack(rows, next_state, prob, value, multiplier, level, extra, sink)
 
     def _slow(self, first: int, last: int, v: FloatArray, out: FloatArray) -> float:
         """Take the values from nature's rows."""
