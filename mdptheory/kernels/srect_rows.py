@@ -68,14 +68,14 @@ def kl_price(t: float, x: FloatArray, w: FloatArray) -> tuple[float, float, floa
 
 @njit(cache=True, nogil=True)
 def harmonic(nu: float, x: FloatArray, w: FloatArray) -> tuple[float, float]:
-    """Return ``E[1 / (x + nu)]`` and the variance of ``1 / (x + nu)``."""
+    """Return ``E[1 / (x + nu)]`` and the variance of ``1 / (x + nu)`` relative to its square."""
     first, second = 0.0, 0.0
     for i in range(x.size):
         if w[i] > 0.0:
             first += w[i] / (x[i] + nu)
     for i in range(x.size):
         if w[i] > 0.0:
-            second += w[i] * (1.0 / (x[i] + nu) - first) ** 2
+            second += w[i] * (1.0 / ((x[i] + nu) * first) - 1.0) ** 2
     return first, second
 
 
@@ -119,8 +119,7 @@ def burg_project(beta: float, x: FloatArray, w: FloatArray, guess: float) -> tup
         for i in range(x.size):
             if w[i] > 0.0:
                 lack -= w[i] * ((x[i] - beta) / (x[i] + nu))
-        step = lack * first / spread if spread > 0.0 else 0.0
-        # lack / first = beta - h, h' = spread / first^2
+        step = lack / first / spread if spread > 0.0 else 0.0
         trial = max(nu + step, low, 1e-3 * nu)
         if abs(trial - nu) <= 1e-14 * nu:
             break
@@ -140,18 +139,16 @@ def burg_price(t: float, x: FloatArray, w: FloatArray) -> tuple[float, float, fl
     nu = max(lam - mean, lam * inside)
     first, spread = harmonic(nu, x, w)
     for _ in range(STEPS):
-        square = spread + first * first
-        step = lam * (first - t) * first / square  # the slope of 1 / first is square / first^2
+        step = lam * ((first - t) / first) / (1.0 + spread)
         if step <= 1e-15 * nu:
             break
         nu += step
         first, spread = harmonic(nu, x, w)
-    square = spread + first * first
     above = 0.0
     for i in range(x.size):
         if w[i] > 0.0:
             above += w[i] * (x[i] / (x[i] + nu))
-    return lam * above, max(0.0, log_mean(nu, lam, x, w)), spread / square, -nu
+    return lam * above, max(0.0, log_mean(nu, lam, x, w)), spread / (1.0 + spread), -nu
 
 
 @njit(cache=True, nogil=True)
