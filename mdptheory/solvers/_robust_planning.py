@@ -15,7 +15,7 @@ from mdptheory.operators.backup import PolicyRows
 from mdptheory.operators.dispatch import game
 from mdptheory.operators.fixed_policy import FixedPolicy
 from mdptheory.operators.game import Game, Held
-from mdptheory.solvers._evaluation import DIRECT_STATES, KRYLOV_STEPS, solve_directly
+from mdptheory.solvers._evaluation import KRYLOV_STEPS, solve_directly
 from mdptheory.solvers._planning import (
     PATIENCE,
     TINY,
@@ -27,6 +27,8 @@ from mdptheory.solvers._planning import (
 from mdptheory.solvers._robust_certificate import duals, saddle
 
 ROUNDINGS = 6  # of a row's outcomes: sums, walks over donors, the checker's repair of the row
+DENSE_STATES = 64  # below this, dense elimination beats anything
+SPARSE_STATES = 5_000  # above this, fill-in makes elimination slower than more sweeps
 STALE = 3  # rounds of nature's without progress before rounding is held to be in the way
 CONTRACT = 0.01  # of the residual, which a linear solve leaves at most
 CONSTANT = 64  # roundings that do not grow with a row
@@ -192,10 +194,22 @@ class RobustPlanner:
 
 
 def solve_frozen(rows: PolicyRows, v: FloatArray, gamma: float, goal: float) -> FloatArray:
-    """Solve for the value of a policy with nature's reply held fixed; ``v`` is overwritten."""
-    if len(v) <= DIRECT_STATES:
+    """Solve for the value of a policy with nature's reply held fixed; ``v`` is overwritten.
+
+    Krylov steps leave a residual of ``goal`` at most, unless values travel too slowly for them:
+    then a medium model is eliminated.
+    """
+    n = len(v)
+    if n <= DENSE_STATES:
+        P = np.zeros((n, n))
+        for part in rows.sets:
+            states = part.first + np.repeat(
+                np.arange(len(part.reward)), np.diff(part.ptr.view(np.int64))
+            )
+            P[states, part.next_state] = part.prob
+        return np.linalg.solve(np.eye(n) - gamma * P, rows.reward)
+    if rows.krylov(v, goal=goal, limit=KRYLOV_STEPS) > goal and n <= SPARSE_STATES:
         return solve_directly(rows, gamma)
-    rows.krylov(v, goal=goal, limit=KRYLOV_STEPS)
     return v
 
 
