@@ -1,4 +1,4 @@
-"""Command line: ``python -m benchmarks planning | levers``."""
+"""Command line: ``python -m benchmarks planning | levers | robust``."""
 
 import argparse
 import json
@@ -33,6 +33,12 @@ def parser() -> argparse.ArgumentParser:
             sub.add_argument("--full", action="store_true", help="all discounts for S=1e6 too")
             sub.add_argument("--only", nargs="+", metavar="CONTENDER", help="contenders to run")
             sub.add_argument("--patience", type=float, help="seconds an order may take")
+    sub = commands.add_parser("robust", help="robust operators and planners")
+    sub.add_argument("--quick", action="store_true", help="small sizes, few repeats")
+    sub.add_argument("--rows", nargs="+", metavar="NAME", help="cases; 'operators', 'sweeps'")
+    sub.add_argument("--only", nargs="+", metavar="SET", help="ambiguity sets of the operators")
+    sub.add_argument("--out", type=Path, help="Markdown file to write (default: print)")
+    sub.add_argument("--json", type=Path, help="file for all measurements")
     return top
 
 
@@ -138,6 +144,11 @@ def run_levers(options: argparse.Namespace) -> str:
 def main() -> None:
     """Run the command."""
     options = parser().parse_args()
+    if options.command == "robust":
+        from benchmarks import robust
+
+        robust.run(options)
+        return
     if options.command == "levers":
         text = run_levers(options)
     else:

@@ -19,22 +19,36 @@ class LostError(RuntimeError):
     """The process ended, hung or refused; the text says which."""
 
 
-class Member:
-    """One contender in its own process with a fixed number of threads."""
+class Process:
+    """A worker in its own process with a fixed number of threads.
 
-    def __init__(self, contender: Contender, problem: Path, *, threads: int, patience: float):
-        self.contender, self.threads, self.patience = contender, threads, patience
+    Parameters
+    ----------
+    module : str
+        What is run; it answers orders as `benchmarks.worker` does.
+    contender, problem : str
+        What it is told to start with.
+    threads : int
+        Numbers of threads of Numba and of BLAS.
+    patience : float
+        Seconds that an order may take.
+    """
+
+    def __init__(
+        self, module: str, contender: str, problem: str, *, threads: int, patience: float
+    ) -> None:
+        self.threads, self.patience = threads, patience
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
         count = str(threads)
         names = ("NUMBA", "OMP", "OPENBLAS", "MKL")
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         self.process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "benchmarks.worker"],
+            [sys.executable, "-W", "ignore", "-m", module],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
             env={**os.environ, "PYTHONPATH": path, **{f"{n}_NUM_THREADS": count for n in names}},
         )  # fmt: skip
         try:
-            self.ask("start", contender=contender.name, problem=str(problem))
+            self.ask("start", contender=contender, problem=problem)
         except LostError:
             self.dismiss()
             raise
@@ -86,3 +100,15 @@ class Member:
             if pipe is not None:
                 with contextlib.suppress(OSError):  # what was not sent is of no use any more
                     pipe.close()
+
+
+class Member(Process):
+    """One contender of the planning table on one problem."""
+
+    def __init__(
+        self, contender: Contender, problem: Path, *, threads: int, patience: float
+    ) -> None:
+        self.contender = contender
+        super().__init__(
+            "benchmarks.worker", contender.name, str(problem), threads=threads, patience=patience
+        )

@@ -10,6 +10,7 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -137,20 +138,23 @@ class Worker:
         return {"gigabytes_per_second": limits.bandwidth(threads=threads)}
 
 
-def serve() -> None:
-    """Answer orders until standard input ends."""
+def hire(contender: str, problem: str) -> Worker:
+    """Return the worker of a contender of the planning table."""
+    return Worker(contenders.BY_NAME[contender], Problem.open(Path(problem)))
+
+
+def serve(start: Callable[[str, str], Any] = hire) -> None:
+    """Answer orders until standard input ends; the first names contender and problem."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a peer prints goes to standard error
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_CAP, resource.RLIM_INFINITY))
-    worker: Worker | None = None
+    worker: Any = None
     for line in sys.stdin:
         order = json.loads(line)
         verb = order.pop("do")
         try:
             if verb == "start":
-                worker = Worker(
-                    contenders.BY_NAME[order["contender"]], Problem.open(Path(order["problem"]))
-                )
+                worker = start(order["contender"], order["problem"])
                 answer: dict[str, Any] = {}
             else:
                 answer = getattr(worker, verb)(**order)
