@@ -140,7 +140,7 @@ def sparse_reply(
             insert(start, n, next_state, prob, z)
         for i in range(n):
             q[i] = prob[start + i]
-        count = np.int64(n)
+        count = int(np.int64(n))
         lam, eta, beyond = _set_row(kind, count, radius[row], sink, z, q, high)
         value[row] = reward[row] + gamma * _report(count, beyond, sink, z, q)
         multiplier[row], level[row], extra[row] = gamma * lam, gamma * eta, beyond

@@ -211,6 +211,11 @@ class FactorSet:
                 raise InvalidModelError(f"sets[{i}] is not the set of one row; expected one radius")
         object.__setattr__(self, "sets", sets)
 
+    def each(self) -> "tuple[RowAmbiguity, ...]":
+        """Return the set of each factor."""
+        sets = self.sets if isinstance(self.sets, tuple) else ()
+        return tuple(one for one in sets if not isinstance(one, FactorSet))
+
 
 RowAmbiguity: TypeAlias = (
     L1Ball

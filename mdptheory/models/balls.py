@@ -277,8 +277,8 @@ class SignedLpBall:
     """Signed rows ``p + c`` with ``sum c = 0`` and ``||c||_p <= radius``: not the simplex.
 
     Rows may have negative entries, so that the worst case is a lower bound on that over true
-    distributions, and the operator need not contract or be monotone. `mdptheory.signed_lp` gives
-    its closed forms.
+    distributions, and the operator need not contract or be monotone.
+    `mdptheory.operators.signed_lp_bellman` has its closed forms.
 
     Parameters
     ----------

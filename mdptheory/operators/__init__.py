@@ -9,10 +9,12 @@ from mdptheory.operators.bellman import (
     policy_value,
 )
 from mdptheory.operators.robust import RobustStep, robust_bellman, robust_policy_bellman
+from mdptheory.operators.signed_lp import SignedLpStep, signed_lp_bellman
 from mdptheory.operators.worst_case import WorstCase, worst_case
 
 __all__ = [
     "RobustStep",
+    "SignedLpStep",
     "WorstCase",
     "bellman",
     "greedy",
@@ -22,5 +24,6 @@ __all__ = [
     "policy_value",
     "robust_bellman",
     "robust_policy_bellman",
+    "signed_lp_bellman",
     "worst_case",
 ]

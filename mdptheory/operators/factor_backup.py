@@ -55,7 +55,7 @@ class FactorBackup:
         self.weights = self._weights(rows)
         self.games = [
             RobustBackup(_factor_model(mdp, factor), _lifted(one), threads=1)
-            for factor, one in zip(ambiguity.factors, ambiguity.sets, strict=True)
+            for factor, one in zip(ambiguity.factors, ambiguity.each(), strict=True)
         ]
         self.work = 0.0
         self.q = np.empty(len(self.reward))

@@ -201,13 +201,9 @@ def solve_frozen(rows: PolicyRows, v: FloatArray, gamma: float, goal: float) -> 
     """
     n = len(v)
     if n <= DENSE_STATES:
-        P = np.zeros((n, n))
-        for part in rows.sets:
-            states = part.first + np.repeat(
-                np.arange(len(part.reward)), np.diff(part.ptr.view(np.int64))
-            )
-            P[states, part.next_state] = part.prob
-        return np.linalg.solve(np.eye(n) - gamma * P, rows.reward)
+        P = rows.matrix().toarray()
+        value: FloatArray = np.linalg.solve(np.eye(n) - gamma * P, rows.reward)
+        return value
     if rows.krylov(v, goal=goal, limit=KRYLOV_STEPS) > goal and n <= SPARSE_STATES:
         return solve_directly(rows, gamma)
     return v

@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 
+from mdptheory._typing import FloatArray, IntArray
 from mdptheory.errors import InvalidModelError
 from mdptheory.models import (
     AmbiguitySet,
@@ -98,7 +99,8 @@ def robust_backward_induction(mdp: TabularMDP, ambiguity: AmbiguitySet) -> Robus
     for stages in (q, policies, replies, variables):
         stages.reverse()
     bounds = (top - (error + loose)[:, None], top + error[:, None])
-    certificate = saddle(mdp, ambiguity, bounds, np.stack(policies), replies, variables)
+    policy: IntArray | FloatArray = np.stack(policies)  # type: ignore[assignment]  # one kind
+    certificate = saddle(mdp, ambiguity, bounds, policy, replies, variables)
     bound = float((error + loose / 2).max())
     seconds = time.perf_counter() - start
     convergence = Convergence(
