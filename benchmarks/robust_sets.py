@@ -146,8 +146,9 @@ def programme(name: str, p: Floats) -> Programme:
 
 
 def _conic(name: str, p: Floats) -> Programme:
-    import cvxpy as cp
+    import importlib
 
+    cp: Any = importlib.import_module("cvxpy")
     n = len(p)
     q, z = cp.Variable(n, nonneg=True), cp.Parameter(n)
     inside = {

@@ -25,12 +25,13 @@ class Reference:
     def __init__(self, mdp: TabularMDP, radius: float) -> None:
         self.mdp, self.radius = mdp, radius
         lengths = np.diff(mdp.row_ptr)
-        within = np.arange(lengths.max()) < lengths[:, None]
+        self.longest = int(lengths.max())
+        within = np.arange(self.longest) < lengths[:, None]
         self.prob = np.zeros(within.shape)
         self.prob[within] = mdp.prob
         self.next_state = np.zeros(within.shape, dtype=np.int64)
         self.next_state[within] = mdp.next_state
-        self.pays = np.repeat(mdp.reward[:, None], within.shape[1], axis=1)
+        self.pays = np.repeat(mdp.reward[:, None], self.longest, axis=1)
         if mdp.transition_reward is not None:
             self.pays[within] = mdp.transition_reward
 
@@ -55,7 +56,7 @@ class Reference:
         low, high = float((step - v).min()), float((step - v).max())
         factor = gamma / (1.0 - gamma)
         size = float(np.abs(v).max() + np.abs(self.pays).max())
-        pad = 6 * (self.prob.shape[1] + 4) * UNIT_ROUNDOFF * size / (1.0 - gamma)
+        pad = 6 * (self.longest + 4) * UNIT_ROUNDOFF * size / (1.0 - gamma)
         return Truth(step + factor * (low + high) / 2.0, factor * (high - low) / 2.0 + pad)
 
     def refine(self, v: Floats, radius: float) -> Truth:
