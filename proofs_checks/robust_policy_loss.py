@@ -23,7 +23,7 @@ from proofs_checks._cases import (
     value_width,
 )
 from proofs_checks._oracles import optimal_value
-from proofs_checks._robust_games import Opponent, is_game, random_game
+from proofs_checks._robust_games import Opponent, both, is_game, random_game
 
 
 @case
@@ -98,7 +98,7 @@ class Trace:
 def sample(rng: np.random.Generator) -> Case:
     """Draw a game with values near its optimum, or the instance that is tight."""
     if rng.integers(4) == 0:
-        return trap(rng)
+        return trap(rng) if rng.integers(2) else betrayed(rng)
     mdp, ambiguity = random_game(rng)
     error = random_values(rng, mdp.n_states) * (reward_span(mdp) + 0.125)
     truth = Opponent.of(mdp, ambiguity).optimum()
@@ -117,6 +117,19 @@ def trap(rng: np.random.Generator) -> Case:
     shift = gamma * error / (1 - gamma) * int(rng.integers(2))
     mdp = build(table, Discounted(gamma))
     return Case(mdp, L1Ball(0.5, "nominal"), np.array([error, -error]) - shift)
+
+
+def betrayed(rng: np.random.Generator) -> Case:
+    """Draw a tie that nature breaks: one of two actions lets her end what pays 1 for ever.
+
+    At equal values both actions look alike, and the first one loses gamma/(1-gamma), which is the
+    bound itself. Every second time the values are shifted until d is symmetric around 0.
+    """
+    goal = Discounted(float(rng.choice([0.5, 0.9, 0.95])))
+    ends, pays = ((1, 0), 1.0), ((0, 1), 1.0)
+    models = [build([[((1, 0), 0.0)], [first, pays]], goal) for first in (pays, ends)]
+    shift = 1 / (2 * (1 - goal.gamma)) * int(rng.integers(2))
+    return Case(models[0], both(*models), np.zeros(2) + shift)
 
 
 def run(case: Case, *, worst_state: int | None = None) -> Trace:
@@ -286,5 +299,5 @@ CHAIN = Chain(
         ),
     ),
 )
-"""Tight: `trap`, where the loss is 2 gamma e/(1-gamma) up to one part in a thousand, span(d) is
-2 e and, after the shift, |d| is e."""
+"""Tight: `betrayed`, where both forms are equalities; `trap`, up to one part in a thousand, where
+span(d) is 2 e and, after the shift, |d| is e."""
