@@ -184,7 +184,15 @@ def test_what_rounding_may_hide_is_of_rounding_size(name):
     assert size < 1e-8
 
 
-def test_rows_off_by_rounding_are_moved_into_the_ball_not_let_through():
+@pytest.mark.parametrize(
+    "ambiguity",
+    [
+        L1Ball(0.5, "nominal"),
+        CVaRSet(2 / 3),
+        IntervalSet(np.zeros((2, 1, 2)), np.array([[[0.75, 1.0]], [[1.0, 1.0]]])),
+    ],
+)
+def test_rows_off_by_rounding_are_moved_into_the_set_not_let_through(ambiguity):
     """A row outside by 1e-12: in rational arithmetic it costs the certificate 1e-12's worth."""
     mdp = TabularMDP.from_dense([[[0.5, 0.5]], [[0.0, 1.0]]], [[0.0], [1.0]], 0.5)
     v1 = 2.0  # 1 + v1 / 2
@@ -195,7 +203,7 @@ def test_rows_off_by_rounding_are_moved_into_the_ball_not_let_through():
     worst = TabularMDP.from_dense([[[q, 1 - q]], [[0.0, 1.0]]], [[0.0], [1.0]], 0.5)
     zero = np.zeros(2)
     claim = SaddleCertificate(
-        mdp.objective, L1Ball(0.5, "nominal"), np.zeros(2), np.array([v0, v1]),
+        mdp.objective, ambiguity, np.zeros(2), np.array([v0, v1]),
         np.zeros(2, int), worst, zero, zero,
     )  # fmt: skip
     assert Fraction(v0) < true  # so accepting it would be wrong
@@ -203,7 +211,7 @@ def test_rows_off_by_rounding_are_moved_into_the_ball_not_let_through():
         with pytest.raises(InvalidCertificateError, match=r"upper\[0\] is 0\.39.*less than"):
             check(claim, mdp, exact=exact)
     fine = replace(claim, upper=np.array([float(true) + 1e-15, v1]))
-    assert check(fine, mdp, exact=True).distance[0] > 0.5
+    assert check(fine, mdp, exact=True).checked_rows == 2
 
 
 def test_nominal_rows_are_read_divided_by_their_sum():
