@@ -97,6 +97,15 @@ def test_twin_is_caught_by_every_link_that_it_names(chain_id, name):
         ("planning.simulation", "lemma"),
         ("planning.simulation", "transfer"),
         ("planning.performance_difference", "worst"),
+        ("robust_core.stopping", "contraction"),
+        ("robust_core.stopping", "midpoint"),
+        ("robust_core.stopping", "sup_norm"),
+        ("robust_core.policy_loss", "span"),
+        ("robust_core.policy_loss", "residual"),
+        ("robust_core.partial_policy_iteration", "evaluated"),
+        ("robust_core.partial_policy_iteration", "step"),
+        ("robust_core.residual_contraction", "contracts"),
+        ("robust_core.residual_contraction", "rate"),
     ],
 )
 def test_the_constant_cannot_be_improved(chain_id, name):
