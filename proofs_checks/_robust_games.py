@@ -29,12 +29,12 @@ for _set in (L1Ball, LinfBall, KLBall, ChiSquareBall, ContaminationSet, FiniteSe
 
 
 class Pair(NamedTuple):
-    """Two models' rows, of which nature picks one for each state and action.
+    """Two models' rows (or more), of which nature picks one for each state and action.
 
     Attributes
     ----------
     options : array of shape (2, n_rows, n_states)
-        The rows.
+        The rows; the first axis is as long as there are models.
     paid : array of shape (n_rows, n_states)
         Reward of each transition.
     state, action : array of int of shape (n_rows,)
@@ -50,20 +50,20 @@ class Pair(NamedTuple):
     gamma: float
 
     @classmethod
-    def of(cls, mdp: TabularMDP, other: TabularMDP) -> Self:
-        """Read the rows of both models, and the first one's rewards."""
+    def of(cls, mdp: TabularMDP, *others: TabularMDP) -> Self:
+        """Read the rows of all models, and the first one's rewards."""
         paid = np.repeat(mdp.reward[:, None], mdp.n_states, axis=1)
         if mdp.transition_reward is not None:
             paid[_places(mdp)] = mdp.transition_reward
-        options = np.array([_rows(mdp), _rows(other)])
+        options = np.array([_rows(model) for model in (mdp, *others)])
         return cls(options, paid, mdp.row_state(), np.asarray(mdp.action), mdp.gamma)
 
     def kernels(self, *, coupled: bool = False) -> FloatArray:
-        """Return every choice of nature's, shape (m, n_rows, n_states): two if she is coupled."""
+        """Return every choice of nature's, shape (m, n_rows, n_states); coupled: the models."""
         if coupled:
             return self.options
         n_rows = self.options.shape[1]
-        picks = np.array(list(product((0, 1), repeat=n_rows)))
+        picks = np.array(list(product(range(len(self.options)), repeat=n_rows)))
         return self.options[picks, np.arange(n_rows)]
 
     def weights(self, policy: IntArray | FloatArray) -> FloatArray:
