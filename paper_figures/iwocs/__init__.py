@@ -1,0 +1,1 @@
+"""Figures about robust planning as a sequence of ordinary MDPs."""

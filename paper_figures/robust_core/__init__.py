@@ -1,0 +1,1 @@
+"""Figures about robust planning with a known nominal model."""
