@@ -67,7 +67,7 @@ def evaluate_robust(
     --------
     >>> from mdptheory.models import L1Ball
     >>> mdp = TabularMDP.from_dense([[[0.5, 0.5]], [[0.0, 1.0]]], [[1.0], [0.0]], 0.9)
-    >>> evaluate_robust(mdp, L1Ball(0.2, support="nominal"), [0, 0], tol=1e-9).v.round(6)
+    >>> evaluate_robust(mdp, L1Ball(0.2, support="nominal"), [0, 0], tol=1e-9).v.round(6) + 0.0
     array([1.5625, 0.    ])
     """
     require_robust(mdp, "evaluate_robust")

@@ -48,7 +48,7 @@ def robust_solve(mdp: TabularMDP, ambiguity: AmbiguitySet, *, tol: float = 1e-6)
     >>> from mdptheory.models import L1Ball
     >>> mdp = TabularMDP.from_dense([[[0.5, 0.5]], [[0.0, 1.0]]], [[1.0], [0.0]], 0.9)
     >>> solution = robust_solve(mdp, L1Ball(0.2, support="nominal"))
-    >>> solution.v.round(6), solution.policy
+    >>> solution.v.round(6) + 0.0, solution.policy
     (array([1.5625, 0.    ]), array([0, 0]))
     """
     if isinstance(mdp.objective, FiniteHorizon):
