@@ -67,7 +67,8 @@ def robust_modified_policy_iteration(
     --------
     >>> from mdptheory.models import L1Ball
     >>> mdp = TabularMDP.from_dense([[[0.5, 0.5]], [[0.0, 1.0]]], [[1.0], [0.0]], 0.9)
-    >>> robust_modified_policy_iteration(mdp, L1Ball(0.2, support="nominal"), tol=1e-9).v.round(6) + 0.0
+    >>> ball = L1Ball(0.2, support="nominal")
+    >>> robust_modified_policy_iteration(mdp, ball, tol=1e-9).v.round(6) + 0.0
     array([1.5625, 0.    ])
     """
     require_robust(mdp, "robust_modified_policy_iteration")
