@@ -37,7 +37,7 @@ class Plan:
     sizes: tuple[int, ...] = (10, 100, 1000)
     programme_sizes: tuple[int, ...] = (20, 100, 400, 1000)
     budget: float = 0.25
-    longest: float = 4.0
+    longest: float = 6.0
     patience: float = 60.0
 
 
@@ -45,11 +45,11 @@ QUICK = Plan((10, 30), (8, 20), 0.0, 0.5)
 
 
 def foreseen(done: dict[int, float], n: int) -> float:
-    """Extrapolate to ``n`` from the sizes done, with the growth seen last; quadratic after one."""
+    """Extrapolate to ``n`` from the sizes done, with the growth seen last; power 1.4 after one."""
     if not done:
         return 0.0
     last = max(done)
-    power = 2.0
+    power = 1.4
     if len(done) > 1:
         before = sorted(done)[-2]
         power = math.log(done[last] / done[before]) / math.log(last / before)

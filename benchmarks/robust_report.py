@@ -143,7 +143,8 @@ def sweeps(measured: dict[str, list[dict[str, Any]]]) -> str:
                 continue
             ratio = f["robust"] / f["nominal"]
             bold = "**" if target is not None and ratio > target else ""
-            cells.append(f"{bold}{ratio:.2f}x{bold} ({duration(f['robust'])})")
+            settled = f["settled"] / f["nominal"]
+            cells.append(f"{bold}{ratio:.2f}x{bold}, {settled:.2f}x ({duration(f['robust'])})")
         rows.append(cells)
     return table(header, rows)
 
@@ -207,8 +208,10 @@ whether {order} under the plain stop, which the literature claims for gamma of a
 OPERATORS = """\
 Seconds a row in a sweep at consecutive iterates of robust value iteration, from 0 on, over those
 of the nominal sweep at the same iterates (matrix product for dense models of 16 states or more);
-buffers, orders and guesses start anew with each pass. **Bold** misses the target. Dense: every row
-stores all n states; sparse: n random successors."""
+buffers, orders and guesses start anew with each pass. **Bold** misses the target, which was set
+for rows with an order at hand. Dense: every row stores all n states and all share the order of the
+value; sparse: n random successors, each row in an order of its own. The second ratio is that of
+the last iterate, where orders hardly change any more; in brackets the time of a row."""
 
 PROGRAMMES = """\
 A general solver for one row (built once where cvxpy builds it, only the objective changes), or for
