@@ -1,13 +1,15 @@
 """No duality gap, and the saddle point of a policy and a kernel that certify each other."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from mdptheory import Discounted, RobustSolution, TabularMDP
 from mdptheory._typing import FloatArray, IntArray
+from mdptheory.certificates import check
+from mdptheory.errors import InvalidCertificateError
 from mdptheory.models.ambiguity import KLBall, L1Ball, RowAmbiguity
 from mdptheory.solvers import robust_solve
 from mdptheory.theory import Chain, Check, Link, Provenance, Twin, case
@@ -209,6 +211,21 @@ def library(trace: Trace) -> Iterator[Check]:
             yield from Check.equal(found, truth, slack=1e-7 * scale, scale=scale)
 
 
+def certified(trace: Trace, raised: float = 0.0) -> Iterator[Check]:
+    """Let the independent checker accept every certificate, with the truth within its bounds."""
+    slack = 1e-7 * max(trace.width, 1e-3)
+    for name, solution in trace.solutions.items():
+        claim, truth = solution.certificate, trace.truth[name]
+        claim = replace(claim, lower=claim.lower + raised)
+        try:
+            gap = check(claim, trace.case.mdp).gap
+        except InvalidCertificateError:
+            gap = np.inf
+        yield Check.nonpositive(gap - 1e-9, scale=1.0)
+        yield Check.nonpositive(claim.lower - truth, slack=slack, scale=trace.width)
+        yield Check.nonpositive(truth - claim.upper, slack=slack, scale=trace.width)
+
+
 # ---- broken versions ----------------------------------------------------------------------------
 
 
@@ -271,6 +288,7 @@ CHAIN = Chain(
         Link("routes", "enumeration = loop over worst_case", routes_agree),
         Link("inside", "the library's worst rows are in their sets", inside),
         Link("library", "robust_solve's policy and worst case certify each other", library),
+        Link("certified", "the checker accepts the library's certificates", certified),
     ),
     twins=(
         Twin(
@@ -308,6 +326,12 @@ CHAIN = Chain(
             "the library solves with twice the radius",
             run=altered(run, solutions=too_wide),
             expect_link=("inside", "library"),
+        ),
+        Twin(
+            "raised",
+            "the certificates' lower bounds are raised by 1e-3",
+            links={"certified": partial(certified, raised=1e-3)},
+            expect_link="certified",
         ),
     ),
 )

@@ -25,6 +25,7 @@ from proofs_checks import (
     robust_saddle,
     robust_sensitivity,
     robust_sets,
+    robust_shared_budget,
     robust_static_dynamic,
     robust_stopping,
     simulation,
@@ -240,6 +241,16 @@ def robust_saddle_cases(draw: DrawFn) -> robust_saddle.Case:
 
 
 @st.composite
+def robust_shared_budget_cases(draw: DrawFn) -> robust_shared_budget.Case:
+    """Generate a model, the budget of its states and values; shrinks towards zeros."""
+    mdp = draw(parts.mdps(max_states=3, max_actions=3, gammas=GAMMAS[:3]))
+    budget, support = draw(st.sampled_from(ROBUST_RADII[1:])), draw(st.booleans())
+    ball = L1Ball(budget, "nominal" if support else "all", "s")
+    v = draw(parts.values(mdp.n_states, low=-2.0, high=2.0))
+    return robust_shared_budget.Case(mdp, ball, v)
+
+
+@st.composite
 def robust_stopping_cases(draw: DrawFn) -> robust_stopping.Case:
     """Generate a game, two value vectors and a constant; shrinks towards zeros."""
     mdp, ambiguity = draw(_games())
@@ -291,6 +302,7 @@ CASES: dict[str, Callable[[], SearchStrategy[object]]] = {
     "robust_core.coverage": robust_coverage_cases,
     "robust_core.static_dynamic": robust_static_dynamic_cases,
     "robust_core.saddle": robust_saddle_cases,
+    "robust_core.shared_budget": robust_shared_budget_cases,
     "robust_core.stopping": robust_stopping_cases,
     "robust_core.policy_loss": robust_policy_loss_cases,
     "robust_core.partial_policy_iteration": robust_partial_cases,

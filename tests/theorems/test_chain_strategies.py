@@ -56,6 +56,7 @@ def test_no_case_violates_a_link(chain_id, data):
         ("robust_core.coverage", "nominal_support", "burg_row"),
         ("robust_core.static_dynamic", "coupled", "attained"),
         ("robust_core.saddle", "chosen_only", "nature_side"),
+        ("robust_core.shared_budget", "rounded", "saddle"),
         ("robust_core.stopping", "gauss_seidel", "lower"),
         ("robust_core.policy_loss", "worst_action", "greedy"),
         ("robust_core.partial_policy_iteration", "constant_tolerance", "geometric"),

@@ -24,6 +24,7 @@ from proofs_checks import (
     robust_policy_loss,
     robust_residual_contraction,
     robust_saddle,
+    robust_shared_budget,
     robust_static_dynamic,
     robust_stopping,
 )
@@ -141,6 +142,32 @@ def test_over_a_finite_horizon_a_nature_that_may_change_her_rows_does_better():
     kernels = np.array([model.to_dense()[0] for model in models])
     solution = robust_backward_induction(models[0], FiniteSet(kernels, coupled=False))
     assert solution.v[0, 0] == pytest.approx(-1.0, abs=1e-9)
+
+
+# ---- shared budgets -----------------------------------------------------------------------------
+
+ROWS = np.array([[0.5, 0.5, 0.0], [0.2, 0.3, 0.5]])
+WORTH = np.array([[3.0, 1.0, 2.0], [4.0, 1.0, 3.0]])
+
+
+@pytest.mark.parametrize(
+    ("budget", "best", "even"),
+    [(0.0, 2.6, 2.3), (0.2, 2.3, 2.15), (0.6, 1.9, 1.9), (1.0, 1.7, 1.7), (3.0, 1.0, 1.0)],
+)
+def test_a_shared_budget_by_programs_and_by_purchases(budget, best, even):
+    ball = L1Ball(budget, "all", "s")
+    assert robust_shared_budget.program(ROWS, WORTH, ball) == pytest.approx(best, abs=1e-9)
+    half = np.array([0.5, 0.5])
+    assert robust_shared_budget.purchases(ROWS, WORTH, half, ball) == pytest.approx(even)
+
+
+def test_purchases_against_a_mixture_never_leave_more_than_the_programs():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        ball = L1Ball(float(rng.choice([0.1, 0.5, 1.0])), "nominal", "s")
+        weight = rng.dirichlet([1.0, 1.0])
+        left = robust_shared_budget.purchases(ROWS, WORTH, weight, ball)
+        assert left <= robust_shared_budget.program(ROWS, WORTH, ball) + 1e-9
 
 
 # ---- signed rows --------------------------------------------------------------------------------
