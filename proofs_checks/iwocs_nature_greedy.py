@@ -103,9 +103,9 @@ class Trace:
 
 
 def sample(rng: np.random.Generator) -> Case:
-    """Draw a family, one on which the published rule stalls, or the instance that is tight."""
+    """Draw a family, one on which the published rule stalls, or one that is tight."""
     kind = int(rng.integers(8))
-    special = {0: promised, 1: spoiled, 2: lambda: trap(rng)}
+    special = {0: promised, 1: spoiled, 2: lambda: trap(rng), 3: lambda: one_by_one(rng)}
     return Case(*in_fields(special.get(kind, lambda: random_family(rng))()))
 
 
@@ -121,6 +121,21 @@ def trap(rng: np.random.Generator) -> list[TabularMDP]:
     return [
         build([[(stay, -cost), (end, 0.0)], *rest], Discounted(gamma))
         for end in ((0, 1, 0), (0, 0, 1))
+    ]
+
+
+def one_by_one(rng: np.random.Generator) -> list[TabularMDP]:
+    """Draw the instance with the slowest contraction: a bad news needs a step to reach state 0.
+
+    State 1 leads to the best state, or the worst; state 0 to one that is all but as good as state
+    1, or to state 1. Only when state 1 has become worse does nature send state 0 there.
+    """
+    gamma = float(rng.choice([0.5, 0.75, 0.9]))
+    eye = np.eye(5).tolist()
+    rest = [(eye[2], 1.0), (eye[3], 0.0), (eye[4], 0.999 * gamma)]
+    return [
+        build([[(eye[a], 0.0)], [(eye[b], 0.0)], *([arm] for arm in rest)], Discounted(gamma))
+        for a, b in ((4, 2), (1, 3))
     ]
 
 
@@ -342,6 +357,6 @@ CHAIN = Chain(
         ),
     ),
 )
-"""Tight: the contraction where the largest error moves on by one state; the rate where the first
-step pays the most and all others the least; `trap`, where the first policy pays for ever (loss and
-gap)."""
+"""Tight: `one_by_one`, where the largest error moves on by one state (contraction); a policy that
+is paid the most for ever until nature sends it to where the least is paid (rate); `trap`, where the
+first policy pays for ever (loss and gap)."""
