@@ -301,7 +301,7 @@ def worst_in_state_0(board: Game, opponent: Opponent, v: FloatArray) -> IntArray
 
 CHAIN = Chain(
     id="robust_core.partial_policy_iteration",
-    title="Unfinished evaluations cost 2 gamma e/(1-gamma) a round, and nothing if they improve",
+    title="An evaluation that errs by e costs a policy 2 gamma e/(1-gamma) at most",
     source=(
         "derived; the algorithm is that of Ho, Petrik and Wiesemann 2021 (JMLR 22), whose theorem"
         " has other constants"

@@ -276,7 +276,7 @@ CHAIN = Chain(
             "naive",
             "both players are frozen without the safeguard (naive policy iteration)",
             run=partial(run, safe=False, solve=naively),
-            expect_link=("contracts", "rate", "library"),
+            expect_link=("contracts", "library"),
         ),
         Twin(
             "idle",
