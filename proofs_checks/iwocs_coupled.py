@@ -310,4 +310,6 @@ CHAIN = Chain(
 )
 """Tight: families of one kernel. In `guess` the last upper bound is 0 and a fair coin guarantees
 half of the best; in `two_states` mu.max_a Q_i is 0 for the uniform start and the only policy earns
-1: that a start distribution merely replaces V(s0) by mu.V is true of values, not of this bound."""
+1: that a start distribution merely replaces V(s0) by mu.V is true of values, not of this bound. The
+paper's windy walk is such a family, one wind for all cells; it has the robust value of a wind for
+each pair only because the strongest wind is worst everywhere."""

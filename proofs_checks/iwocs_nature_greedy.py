@@ -104,9 +104,9 @@ class Trace:
 
 def sample(rng: np.random.Generator) -> Case:
     """Draw a family, one on which the published rule stalls, or one that is tight."""
-    kind = int(rng.integers(8))
-    special = {0: promised, 1: spoiled, 2: lambda: trap(rng), 3: lambda: one_by_one(rng)}
-    return Case(*in_fields(special.get(kind, lambda: random_family(rng))()))
+    fixed, drawn = (promised, spoiled), (trap, one_by_one, *[random_family] * 4)
+    kind = int(rng.integers(len(fixed) + len(drawn)))
+    return Case(*in_fields(fixed[kind]() if kind < 2 else drawn[kind - 2](rng)))
 
 
 def trap(rng: np.random.Generator) -> list[TabularMDP]:
