@@ -1,8 +1,8 @@
 """Nature's rows for the sets that she fills or drains in order of worth, from sweeps' own order.
 
 What `robust_reply.polyhedral_reply` does for any polytope, with a sort of every row, this does for
-rows that a sweep has left in order, or that share one order. Worths are ``v``; values, multipliers
-and levels are discounted at the end, as an outcome is worth ``gamma v``.
+rows that a sweep has left in order, or that share one order. Without rewards per transition worths
+are ``v``; values, multipliers and levels are discounted at the end.
 """
 
 from typing import Any
@@ -103,6 +103,7 @@ def sparse_reply(
     row_ptr: UIntArray,
     next_state: UIntArray,
     prob: FloatArray,
+    paid: FloatArray,
     reward: FloatArray,
     radius: FloatArray,
     sink: float,
@@ -121,7 +122,8 @@ def sparse_reply(
     ``sink`` is the worth of the outcome that every row may use, infinite if there is none;
     ``extra`` gets its mass. ``by_state`` asks for outcomes by state rather than by worth.
     """
-    z, old, q = np.empty(longest), np.empty(2 * longest), np.empty(longest)
+    z, old, q = np.empty(longest), np.empty(3 * longest), np.empty(longest)
+    scale = 1.0 if paid.size > 0 else gamma
     high = np.empty(longest)
     rank, states = np.empty(longest, dtype=np.uint64), np.empty(longest, dtype=next_state.dtype)
     for row in range(reward.size):
@@ -129,21 +131,23 @@ def sparse_reply(
         n, falls, before = stop - start, ZERO, -np.inf
         for i in range(n):
             x = v[next_state[start + i]]
+            if paid.size > 0:
+                x = paid[start + i] + gamma * x
             z[i] = x
             falls += np.uint64(x < before)
             before = x
         if falls > ONE and n <= SHORT:
-            by_rank(start, n, next_state, prob, z, rank, states, old)
+            by_rank(start, n, next_state, prob, paid, z, rank, states, old)
         elif falls > ONE and falls * FEW > n:
-            by_order(start, n, next_state, prob, z, states, old)
+            by_order(start, n, next_state, prob, paid, z, states, old)
         elif falls > ZERO:
-            insert(start, n, next_state, prob, z)
+            insert(start, n, next_state, prob, paid, z)
         for i in range(n):
             q[i] = prob[start + i]
         count = int(np.int64(n))
         lam, eta, beyond = _set_row(kind, count, radius[row], sink, z, q, high)
-        value[row] = reward[row] + gamma * _report(count, beyond, sink, z, q)
-        multiplier[row], level[row], extra[row] = gamma * lam, gamma * eta, beyond
+        value[row] = reward[row] + scale * _report(count, beyond, sink, z, q)
+        multiplier[row], level[row], extra[row] = scale * lam, scale * eta, beyond
         for i in range(n):
             out_next[start + i], out_prob[start + i] = next_state[start + i], q[i]
         if by_state:

@@ -1,8 +1,9 @@
 """Values of sparse rows for the sets that nature's worst row fills or drains in order of worth.
 
 Each kernel writes ``reward + min q.z`` for the rows from first to last. Without rewards per
-transition an outcome is worth ``v`` and the discount is applied at the end. A row keeps its
-outcomes in the order of the last sweep, which is nearly that of the next, and repairs it. A row
+transition an outcome is worth ``v`` and the discount is applied at the end; with them it is worth
+``paid + gamma v``. A row keeps its outcomes in the order of the last sweep, which is nearly that of
+the next, and repairs it. A row
 with no room for nature keeps its stored order, so that its value is the nominal one to the last
 bit.
 """
@@ -22,18 +23,30 @@ FEW: Any = np.uint64(16)  # fewer descents than one in so many outcomes are repa
 
 
 @njit(cache=True, nogil=True)
-def insert(start: int, n: int, next_state: UIntArray, prob: FloatArray, z: FloatArray) -> None:
+def insert(
+    start: int,
+    n: int,
+    next_state: UIntArray,
+    prob: FloatArray,
+    paid: FloatArray,
+    z: FloatArray,
+) -> None:
     """Sort a row that is nearly sorted."""
     for i in range(ONE, n):
         x, j = z[i], i
         if x >= z[i - ONE]:
             continue
         state, mass = next_state[start + i], prob[start + i]
+        reward = paid[start + i] if paid.size > 0 else 0.0
         while j > ZERO and z[j - ONE] > x:
             k = start + j
             z[j], next_state[k], prob[k] = z[j - ONE], next_state[k - ONE], prob[k - ONE]
+            if paid.size > 0:
+                paid[k] = paid[k - ONE]
             j -= ONE
         z[j], next_state[start + j], prob[start + j] = x, state, mass
+        if paid.size > 0:
+            paid[start + j] = reward
 
 
 @njit(cache=True, nogil=True)
@@ -42,6 +55,7 @@ def by_rank(
     n: int,
     next_state: UIntArray,
     prob: FloatArray,
+    paid: FloatArray,
     z: FloatArray,
     rank: UIntArray,
     states: UIntArray,
@@ -59,6 +73,11 @@ def by_rank(
     for i in range(n):
         k = rank[i]
         z[k], next_state[start + k], prob[start + k] = old[i], states[i], old[n + i]
+    if paid.size > 0:
+        for i in range(n):
+            old[i] = paid[start + i]
+        for i in range(n):
+            paid[start + rank[i]] = old[i]
 
 
 @njit(cache=True, nogil=True)
@@ -67,17 +86,23 @@ def by_order(
     n: int,
     next_state: UIntArray,
     prob: FloatArray,
+    paid: FloatArray,
     z: FloatArray,
     states: UIntArray,
     old: FloatArray,
 ) -> None:
     """Sort a long row."""
-    for i in range(n):
-        states[i], old[i], old[n + i] = next_state[start + i], z[i], prob[start + i]
+    for j in range(n):
+        states[j], old[j], old[n + j] = next_state[start + j], z[j], prob[start + j]
+        if paid.size > 0:
+            old[n + n + j] = paid[start + j]
     place = ZERO
-    for i in np.argsort(old[:n]):
+    for k in np.argsort(old[:n]):
+        i: Any = np.uint64(k)
         z[place], next_state[start + place] = old[i], states[i]
-        prob[start + place] = old[n + np.uint64(i)]
+        prob[start + place] = old[n + i]
+        if paid.size > 0:
+            paid[start + place] = old[n + n + i]
         place += ONE
 
 
@@ -140,6 +165,7 @@ def sparse_sweep(
     row_ptr: UIntArray,
     next_state: UIntArray,
     prob: FloatArray,
+    paid: FloatArray,
     reward: FloatArray,
     radius: FloatArray,
     sink: float,
@@ -147,11 +173,12 @@ def sparse_sweep(
     v: FloatArray,
     out: FloatArray,
 ) -> None:
-    """Write the values of rows without rewards per transition.
+    """Write the values of rows; ``paid`` is empty without rewards per transition.
 
     ``sink`` is the worth of the outcome that every row may use, infinite if there is none.
     """
-    z, old = np.empty(longest), np.empty(2 * longest)
+    z, old = np.empty(longest), np.empty(3 * longest)
+    scale = 1.0 if paid.size > 0 else gamma
     rank, states = np.empty(longest, dtype=np.uint64), np.empty(longest, dtype=next_state.dtype)
     nothing = 1.0 if kind == CVAR else 0.0
     for row in range(first, last):
@@ -160,6 +187,8 @@ def sparse_sweep(
         value, floor, before, falls = 0.0, np.inf, -np.inf, ZERO
         for i in range(n):
             x = v[next_state[start + i]]
+            if paid.size > 0:
+                x = paid[start + i] + gamma * x
             value += prob[start + i] * x
             z[i] = x
             floor = min(floor, x)
@@ -169,11 +198,11 @@ def sparse_sweep(
             value -= size * (value - min(floor, sink))
         elif size != nothing:
             if falls > ONE and n <= SHORT:
-                by_rank(start, n, next_state, prob, z, rank, states, old)
+                by_rank(start, n, next_state, prob, paid, z, rank, states, old)
             elif falls > ONE and falls * FEW > n:
-                by_order(start, n, next_state, prob, z, states, old)
+                by_order(start, n, next_state, prob, paid, z, states, old)
             elif falls > ZERO:
-                insert(start, n, next_state, prob, z)
+                insert(start, n, next_state, prob, paid, z)
             if kind == L1:
                 budget = min(0.5 * size, 1.0)
                 value = _drain(start, n, prob, z, value, budget, min(floor, sink))
@@ -181,4 +210,4 @@ def sparse_sweep(
                 value = _tail(start, n, prob, z, size)
             else:
                 value = _ball(start, n, prob, z, size)
-        out[row] = reward[row] + gamma * value
+        out[row] = reward[row] + scale * value

@@ -5,6 +5,8 @@ of the budget. Only the donors that are touched are ever ordered: each row's can
 above a threshold guessed from the last sweep, in a heap, and a wrong guess costs another look.
 """
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -120,7 +122,7 @@ def _descend(
         if spent + need >= kappa:
             return u
         spent, u, a = spent + need, level[0], signed(who[0])
-        row = lo + np.uint64(a)
+        row: Any = lo + np.uint64(a)
         base = signed(row_ptr[row] - origin)
         if theta[a] > 0.0:
             rate -= 2.0 / theta[a]
@@ -184,7 +186,7 @@ def _settle(
             rest -= used[a] + (value[a] - u) * (2.0 / theta[a])
     u -= rest / rate
     for a in range(signed(hi - lo)):
-        row = lo + np.uint64(a)
+        row: Any = lo + np.uint64(a)
         slope = 2.0 / theta[a] if theta[a] > 0.0 else 0.0
         pi[row] = slope / rate
         share[row] = max(0.0, used[a] + (value[a] - u) * slope)
@@ -211,7 +213,7 @@ def _point(
 ) -> None:
     """Write what holds if one action alone is taken, at level ``u``."""
     for a in range(signed(hi - lo)):
-        row = lo + np.uint64(a)
+        row: Any = lo + np.uint64(a)
         slope = 2.0 / theta[a] if theta[a] > 0.0 else 0.0
         pi[row] = 1.0 if a == best else 0.0
         share[row] = max(0.0, used[a] + (value[a] - u) * slope)

@@ -45,9 +45,10 @@ class RowValues:
     def __init__(self, rows: RobustRows, gamma: float) -> None:
         self.rows, self.gamma = rows, gamma
         self.kind = POLYHEDRAL.get(type(rows.ambiguity), -1)
-        ordered = isinstance(rows.ambiguity, ORDERED) and not rows.paid.size
-        self.dense = ordered and rows.complete
-        self.sparse = ordered and not rows.complete and not rows.lower.size
+        ordered = isinstance(rows.ambiguity, ORDERED)
+        self.dense = ordered and rows.complete and not rows.paid.size
+        self.sparse = ordered and not self.dense and not rows.lower.size
+        self.paid = rows.paid
         self.mass, self.room, self.next_state = rows.prob, rows.upper, rows.next_state
         self.longest = robust_reply.longest_row(rows.row_ptr)
         smooth_kl = isinstance(rows.ambiguity, KLBall | EVaRSet)
@@ -59,6 +60,7 @@ class RowValues:
             self.room.setflags(write=False)
         if self.sparse:  # the sweeps reorder these
             self.next_state, self.mass = np.array(rows.next_state), np.array(rows.prob)
+            self.paid = np.array(rows.paid)
 
     def warm(self, other: "RowValues", used: IntArray) -> None:
         """Take over what was kept of the rows that these are a copy of."""
@@ -67,6 +69,7 @@ class RowValues:
         if self.sparse:
             some, _ = segments(other.rows.row_ptr, used)
             self.next_state, self.mass = other.next_state[some], other.mass[some]
+            self.paid = other.paid[some] if other.paid.size else other.paid
 
     def prepare(self, v: FloatArray) -> Prepared:
         """Do once a sweep what its parts share."""
@@ -87,7 +90,7 @@ class RowValues:
         elif self.sparse:
             robust_sparse.sparse_sweep(
                 self.kind, first, last, self.longest, rows.row_ptr, self.next_state, self.mass,
-                rows.reward, rows.radius, at.least, self.gamma, at.v, out,
+                self.paid, rows.reward, rows.radius, at.least, self.gamma, at.v, out,
             )  # fmt: skip
         elif self.tau.size:
             return robust_kl.kl_sweep(
@@ -121,9 +124,9 @@ class RowValues:
             return pack(rows, rows.next_state, prob, value, multiplier, level)
         next_state = np.empty_like(rows.next_state)
         robust_ordered.sparse_reply(
-            self.kind, self.longest, rows.row_ptr, self.next_state, self.mass, rows.reward,
-            rows.radius, at.least, self.gamma, v, by_state, next_state, prob, value, multiplier,
-            level, extra,
+            self.kind, self.longest, rows.row_ptr, self.next_state, self.mass, self.paid,
+            rows.reward, rows.radius, at.least, self.gamma, v, by_state, next_state, prob, value,
+            multiplier, level, extra,
         )  # fmt: skip
         sink = int(np.argmin(v)) if rows.anywhere else -1
         return pack(rows, next_state, prob, value, multiplier, level, extra, sink)

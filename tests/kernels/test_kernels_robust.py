@@ -6,6 +6,8 @@ import pytest
 from mdptheory.kernels import robust_kl, robust_sparse
 from mdptheory.kernels.divergence import kl_row
 from mdptheory.kernels.robust_reply import CVAR, L1, LINF, longest_row
+from mdptheory.models import CVaRSet, L1Ball, LinfBall
+from mdptheory.operators import worst_case
 
 
 def test_decay_is_the_exponential_to_two_roundings():
@@ -55,8 +57,8 @@ def test_sparse_rows_are_left_in_ascending_order_with_their_own_outcomes(kind, l
     out, v = np.empty(rows), rng.normal(size=n)
     for u in (v, v + 0.02 * rng.normal(size=n), np.round(v), -v):
         robust_sparse.sparse_sweep(
-            kind, 0, rows, length, ptr, columns, mass, np.zeros(rows), np.full(rows, 0.3),
-            np.inf, 1.0, u, out,
+            kind, 0, rows, length, ptr, columns, mass, np.empty(0), np.zeros(rows),
+            np.full(rows, 0.3), np.inf, 1.0, u, out,
         )  # fmt: skip
         for k in range(rows):
             some = slice(k * length, (k + 1) * length)
@@ -64,3 +66,28 @@ def test_sparse_rows_are_left_in_ascending_order_with_their_own_outcomes(kind, l
             back = np.argsort(columns[some])
             assert (columns[some][back] == follow[k]).all()
             assert (mass[some][back] == prob[k]).all()
+
+
+@pytest.mark.parametrize("kind", [L1, LINF, CVAR])
+@pytest.mark.parametrize("length", [3, 24, 60])
+def test_rewards_per_transition_travel_with_their_outcomes(kind, length):
+    rng = np.random.default_rng(length)
+    rows, n, gamma = 5, 80, 0.9
+    follow = np.stack([np.sort(rng.choice(n, length, replace=False)) for _ in range(rows)])
+    prob, paid = rng.dirichlet(np.ones(length), rows), rng.normal(size=(rows, length))
+    columns, mass, kept = follow.ravel().astype(np.uint32), prob.ravel().copy(), paid.ravel().copy()
+    ptr = np.arange(0, length * rows + 1, length).astype(np.uint64)
+    out, v = np.empty(rows), rng.normal(size=n)
+    for u in (v, v + 0.02 * rng.normal(size=n), -v):
+        robust_sparse.sparse_sweep(
+            kind, 0, rows, length, ptr, columns, mass, kept, np.zeros(rows), np.full(rows, 0.3),
+            np.inf, gamma, u, out,
+        )  # fmt: skip
+        for k in range(rows):
+            z = paid[k] + gamma * u[follow[k]]
+            ball = {
+                L1: L1Ball(0.3, "nominal"),
+                LINF: LinfBall(0.3, "nominal"),
+                CVAR: CVaRSet(0.3),
+            }[kind]
+            assert out[k] == pytest.approx(worst_case(prob[k], z, ball).value, abs=1e-12)
