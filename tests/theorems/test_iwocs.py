@@ -212,6 +212,14 @@ def test_how_often_the_form_for_pair_rewards_fails_with_rewards_of_transitions()
     assert np.mean(broken) > 0.2
 
 
+def test_changing_only_the_used_rows_leaves_example_b_as_wrong_as_it_was():
+    case = iwocs_nature_greedy.Case(*in_fields(spoiled()))
+    partial = iwocs_nature_greedy.run(case, reply=iwocs_nature_greedy.improve_where_used)
+    np.testing.assert_allclose(partial.errors[:2], [9.0, 9.0])
+    full = iwocs_nature_greedy.run(case)
+    np.testing.assert_allclose(full.errors, [9.0, 0.0], atol=1e-12)
+
+
 @pytest.mark.parametrize("path", PINNED, ids=lambda path: path.stem)
 def test_pinned_counterexample_still_breaks_its_twin_and_not_the_theorem(path):
     saved = load_case(path)
