@@ -1,10 +1,7 @@
 """A model's rows and buffers as the Bellman kernels want them."""
 
 import itertools
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, Protocol, Self, TypeVar
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,25 +10,12 @@ from mdptheory._typing import FloatArray, IntArray, UIntArray
 from mdptheory.kernels import bellman as kernels
 from mdptheory.kernels import relaxation
 from mdptheory.models import TabularMDP
-
-T = TypeVar("T")
-R = TypeVar("R")
-
-PARALLEL_TRANSITIONS = 400_000  # below this a thread costs more than it saves
+from mdptheory.operators.crew import Crew
 
 
 def unsigned(index: IntArray) -> UIntArray:
     """View a non-negative index array as unsigned, without a copy."""
     return index.view(np.uint32 if index.dtype.itemsize == 4 else np.uint64)
-
-
-def thread_count() -> int:
-    """Return how many threads a large sweep may use: Numba's setting, or the processors at hand."""
-    setting = os.environ.get("NUMBA_NUM_THREADS", "")
-    if setting.isdigit() and int(setting) > 0:
-        return int(setting)
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 class RowSet(NamedTuple):
@@ -74,9 +58,7 @@ class Owner(Protocol):
     n_transitions: int
     dense: bool
     work: float
-
-    def each(self, call: Callable[[T], R], parts: Sequence[T]) -> list[R]:
-        """Call once a part, in the threads if they run."""
+    crew: Crew
 
 
 class Backup:
@@ -109,9 +91,8 @@ class Backup:
         self.q = np.empty(mdp.n_rows)
         self.best = np.zeros(mdp.n_states, dtype=np.uint64)
         self.work = 0.0  # transitions read, in full sweeps
-        wanted = thread_count() if threads is None else threads
-        self.threads = wanted if self.n_transitions >= PARALLEL_TRANSITIONS else 1
-        self._pool: ThreadPoolExecutor | None = None
+        self.crew = Crew(self.n_transitions, threads)
+        self.threads = self.crew.threads
         self.origin: UIntArray = np.arange(
             mdp.n_rows, dtype=np.dtype(np.uint64 if mdp.n_rows >> 32 else np.uint32)
         )
@@ -144,21 +125,12 @@ class Backup:
 
     def __enter__(self) -> Self:
         """Start the threads, if the model is large enough for them."""
-        if self.threads > 1:
-            self._pool = ThreadPoolExecutor(self.threads)
+        self.crew.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop the threads."""
-        if self._pool is not None:
-            self._pool.shutdown()
-            self._pool = None
-
-    def each(self, call: Callable[[T], R], parts: Sequence[T]) -> list[R]:
-        """Call once a part, in the threads if they run."""
-        if self._pool is None or len(parts) == 1:
-            return [call(part) for part in parts]
-        return list(self._pool.map(call, parts))
+        self.crew.stop()
 
     # ---- sweeps over the current rows ---------------------------------------------------------
 
@@ -178,7 +150,7 @@ class Backup:
             )  # fmt: skip
 
         self.work += self.share
-        return _extremes(self.each(sweep, self.sets))
+        return _extremes(self.crew.each(sweep, self.sets))
 
     def best_reward(self, constant: float, out: FloatArray) -> tuple[float, float]:
         """Do the same for a constant ``v``; no transition is read."""
@@ -213,7 +185,7 @@ class Backup:
             _freeze(choice, ptr, copy.next_state, copy.prob, copy.reward)
             return copy._replace(q=np.empty(count))
 
-        self._use(self.each(pack, self.sets))
+        self._use(self.crew.each(pack, self.sets))
 
     def restore(self) -> None:
         """Take up every row again; ``best`` keeps the rows it names."""
@@ -263,7 +235,7 @@ class Backup:
             sets = [self._slice(0, self.mdp.n_states)]
         else:
             sets = self.sets
-        rows = PolicyRows(self, self.each(copy, sets))
+        rows = PolicyRows(self, self.crew.each(copy, sets))
         self.work += rows.share
         return rows
 
@@ -319,7 +291,7 @@ class PolicyRows:
                 self.backup.gamma, v, out,
             )  # fmt: skip
 
-        return _extremes(self.backup.each(sweep, self.sets))
+        return _extremes(self.backup.crew.each(sweep, self.sets))
 
     def krylov(self, v: FloatArray, *, goal: float, limit: int) -> float:
         """Solve for the policy's value in place, by BiCGSTAB; return the residual's sup norm."""

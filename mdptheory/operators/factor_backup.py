@@ -1,7 +1,6 @@
 """Sweeps of the robust Bellman operator when nature picks the factors of all rows at once."""
 
-from collections.abc import Callable, Sequence
-from typing import Self, TypeVar
+from typing import Self
 
 import numpy as np
 
@@ -9,11 +8,10 @@ from mdptheory._typing import FloatArray, IntArray
 from mdptheory.errors import InvalidModelError
 from mdptheory.models import FactorSet, FiniteSet, IntervalSet, RowAmbiguity, TabularMDP
 from mdptheory.operators.backup import PolicyRows, PolicySet, unsigned
+from mdptheory.operators.crew import Crew
 from mdptheory.operators.game import Reply
 from mdptheory.operators.robust_backup import RobustBackup
 
-T = TypeVar("T")
-R = TypeVar("R")
 MISFIT = 1e-9  # how far the nominal rows may be from the mixture of the nominal factors
 
 
@@ -57,7 +55,7 @@ class FactorBackup:
             RobustBackup(_factor_model(mdp, factor), _lifted(one), threads=1)
             for factor, one in zip(ambiguity.factors, ambiguity.each(), strict=True)
         ]
-        self.work = 0.0
+        self.work, self.crew = 0.0, Crew(0, 1)
         self.q = np.empty(len(self.reward))
         self.best = np.zeros(mdp.n_states, dtype=np.int64)
 
@@ -102,10 +100,6 @@ class FactorBackup:
 
     def __exit__(self, *_: object) -> None:
         """Do nothing."""
-
-    def each(self, call: Callable[[T], R], parts: Sequence[T]) -> list[R]:
-        """Call once a part."""
-        return [call(part) for part in parts]
 
     def greedy(self, v: FloatArray, out: FloatArray) -> tuple[float, float, float]:
         """Write ``max_a r + gamma weights @ b`` with ``b_i`` the worst mean of factor i."""

@@ -1,7 +1,6 @@
 """The game in which the policy is given and only nature chooses."""
 
-from collections.abc import Callable, Sequence
-from typing import Self, TypeVar
+from typing import Self
 
 import numpy as np
 
@@ -9,9 +8,6 @@ from mdptheory._typing import FloatArray, IntArray
 from mdptheory.operators.backup import PolicyRows, PolicySet, unsigned
 from mdptheory.operators.game import Game, Reply
 from mdptheory.operators.state_backup import StateBackup
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 class FixedPolicy:
@@ -39,7 +35,7 @@ class FixedPolicy:
             self.weight = policy[states, actions]
         else:
             self.weight = (actions == policy[states]).astype(np.float64)
-        self.q = base.q
+        self.q, self.crew = base.q, base.crew
 
     @property
     def work(self) -> float:
@@ -52,16 +48,12 @@ class FixedPolicy:
 
     def __enter__(self) -> Self:
         """Start the threads, if the model is large enough for them."""
-        self.base.__enter__()
+        self.crew.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop the threads."""
-        self.base.__exit__(*_)
-
-    def each(self, call: Callable[[T], R], parts: Sequence[T]) -> list[R]:
-        """Call once a part, in the threads if they run."""
-        return self.base.each(call, parts)
+        self.crew.stop()
 
     def greedy(self, v: FloatArray, out: FloatArray) -> tuple[float, float, float]:
         """Write the policy's ``L v``; return the extremes of the step and nature's slack."""

@@ -1,14 +1,11 @@
 """The game between a policy and nature, whichever ambiguity set nature picks her rows from."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol, Self, TypeVar
+from typing import NamedTuple, Protocol, Self
 
 from mdptheory._typing import FloatArray, IntArray
 from mdptheory.models import TabularMDP, TransportPlan
 from mdptheory.operators.backup import PolicyRows
-
-T = TypeVar("T")
-R = TypeVar("R")
+from mdptheory.operators.crew import Crew
 
 
 class Reply(NamedTuple):
@@ -65,15 +62,13 @@ class Game(Protocol):
     n_transitions: int
     work: float
     q: FloatArray
+    crew: Crew
 
     def __enter__(self) -> Self:
         """Start the threads, if the model is large enough for them."""
 
     def __exit__(self, *_: object) -> None:
         """Stop the threads."""
-
-    def each(self, call: Callable[[T], R], parts: Sequence[T]) -> list[R]:
-        """Call once a part, in the threads if they run."""
 
     def greedy(self, v: FloatArray, out: FloatArray) -> tuple[float, float, float]:
         """Write the robust operator's ``L v`` into ``out``; remember policy and row values.

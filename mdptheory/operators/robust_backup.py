@@ -1,9 +1,7 @@
 """Sweeps of the robust Bellman operator when nature picks every row by itself."""
 
 import itertools
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Self, TypeVar
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,18 +13,14 @@ from mdptheory.kernels import robust_best as kernels
 from mdptheory.models import TabularMDP
 from mdptheory.models.ambiguity import RowAmbiguity, is_s_rectangular
 from mdptheory.operators.backup import (
-    PARALLEL_TRANSITIONS,
     PolicyRows,
     PolicySet,
-    thread_count,
     unsigned,
 )
+from mdptheory.operators.crew import Crew
 from mdptheory.operators.game import Reply
 from mdptheory.operators.robust_rows import RobustRows
 from mdptheory.operators.robust_values import RowValues
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 class RobustBackup:
@@ -76,28 +70,18 @@ class RobustBackup:
         self.q = np.empty(self.rows.n_rows)
         self.best = np.array(self.choice_ptr[:-1])
         self.work = 0.0
-        wanted = thread_count() if threads is None else threads
-        self.threads = wanted if self.n_transitions >= PARALLEL_TRANSITIONS else 1
-        self._pool: ThreadPoolExecutor | None = None
+        self.crew = Crew(self.n_transitions, threads)
+        self.threads = self.crew.threads
         self.parts = cuts(self.choice_ptr, self.threads)
 
     def __enter__(self) -> Self:
         """Start the threads, if the model is large enough for them."""
-        if self.threads > 1:
-            self._pool = ThreadPoolExecutor(self.threads)
+        self.crew.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop the threads."""
-        if self._pool is not None:
-            self._pool.shutdown()
-            self._pool = None
-
-    def each(self, call: Callable[[T], R], parts: Sequence[T]) -> list[R]:
-        """Call once a part, in the threads if they run."""
-        if self._pool is None or len(parts) == 1:
-            return [call(part) for part in parts]
-        return list(self._pool.map(call, parts))
+        self.crew.stop()
 
     def greedy(self, v: FloatArray, out: FloatArray) -> tuple[float, float, float]:
         """Write the robust operator's ``L v``, ``q`` and the best rows.
@@ -115,7 +99,7 @@ class RobustBackup:
             low, high = kernels.best_rows(first, last, self.choice_ptr, self.q, v, out, self.best)
             return low, high, slack
 
-        return extremes(self.each(sweep, self.parts))
+        return extremes(self.crew.each(sweep, self.parts))
 
     def optimistic(self, v: FloatArray) -> FloatArray:
         """Return the values of the stage's rows if nature maximises, shape (n_rows,)."""
@@ -230,7 +214,7 @@ class HeldRows:
             return low, high, slack
 
         self.backup.work += self.share
-        return extremes(self.backup.each(part, self.parts))
+        return extremes(self.backup.crew.each(part, self.parts))
 
     def frozen(self, v: FloatArray) -> PolicyRows:
         """Return the policy's rows with nature's reply at ``v`` held fixed, one row a state."""

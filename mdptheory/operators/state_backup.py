@@ -1,10 +1,9 @@
 """Sweeps of the robust Bellman operator when the rows of a state share nature's budget."""
 
 import itertools
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -29,17 +28,14 @@ from mdptheory.models.ambiguity import (
     is_s_rectangular,
 )
 from mdptheory.operators.backup import (
-    PARALLEL_TRANSITIONS,
     PolicyRows,
     PolicySet,
-    thread_count,
     unsigned,
 )
+from mdptheory.operators.crew import Crew
 from mdptheory.operators.game import Reply
 from mdptheory.operators.nature import nature_rows
 
-T = TypeVar("T")
-R = TypeVar("R")
 LARGEST = 1e300  # what an infinite budget is to the kernels, where 0 inf would be no number
 
 
@@ -109,9 +105,8 @@ class StateBackup:
         self.budget = np.minimum(self.rows.radius, LARGEST)
         self.family = _family(ambiguity)
         self.n_rows, self.n_transitions = len(self.states), len(self.rows.prob)
-        wanted = thread_count() if threads is None else threads
-        self.threads = wanted if self.n_transitions >= PARALLEL_TRANSITIONS else 1
-        self._pool: ThreadPoolExecutor | None = None
+        self.crew = Crew(self.n_transitions, threads)
+        self.threads = self.crew.threads
         self.slices = self._cuts()
         self._scratch = self._workspace()
         self.work = 0.0
@@ -141,21 +136,12 @@ class StateBackup:
 
     def __enter__(self) -> Self:
         """Start the threads, if the model is large enough for them."""
-        if self.threads > 1:
-            self._pool = ThreadPoolExecutor(self.threads)
+        self.crew.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop the threads."""
-        if self._pool is not None:
-            self._pool.shutdown()
-            self._pool = None
-
-    def each(self, call: Callable[[T], R], parts: Sequence[T]) -> list[R]:
-        """Call once a part, in the threads if they run."""
-        if self._pool is None or len(parts) == 1:
-            return [call(part) for part in parts]
-        return list(self._pool.map(call, parts))
+        self.crew.stop()
 
     def _sweep(
         self, kernel: Callable[..., tuple[float, float]], v: FloatArray, *written: FloatArray
@@ -171,7 +157,7 @@ class StateBackup:
                 *self._scratch[i],
             )  # fmt: skip
 
-        found = self.each(part, range(len(self.slices)))
+        found = self.crew.each(part, range(len(self.slices)))
         return float(min(low for low, _ in found)), float(max(high for _, high in found))
 
     def _minimax(

@@ -5,8 +5,9 @@ import pytest
 from operator_models import MODELS, full, ragged, staged
 
 from mdptheory import environments
-from mdptheory.operators import backup as backups
-from mdptheory.operators.backup import Backup, thread_count
+from mdptheory.operators import crew
+from mdptheory.operators.backup import Backup
+from mdptheory.operators.crew import thread_count
 
 SHARED = {
     "ragged": ragged(0, 40),
@@ -44,7 +45,7 @@ def story(mdp, threads):
 @pytest.mark.parametrize("name", sorted(SHARED))
 @pytest.mark.parametrize("threads", [2, 3, 64])
 def test_any_number_of_threads_gives_the_same_bits(monkeypatch, name, threads):
-    monkeypatch.setattr(backups, "PARALLEL_TRANSITIONS", 0)
+    monkeypatch.setattr(crew, "PARALLEL_TRANSITIONS", 0)
     for one, many in zip(story(SHARED[name], 1), story(SHARED[name], threads), strict=True):
         assert one == many
 
@@ -56,7 +57,7 @@ def test_small_models_are_not_shared():
 @pytest.mark.parametrize("threads", [1, 2, 3, 5, 64])
 @pytest.mark.parametrize("name", sorted(SHARED))
 def test_shares_cover_each_state_once(monkeypatch, name, threads):
-    monkeypatch.setattr(backups, "PARALLEL_TRANSITIONS", 0)
+    monkeypatch.setattr(crew, "PARALLEL_TRANSITIONS", 0)
     mdp = SHARED[name]
     backup = Backup(mdp, threads=threads)
     covered = [s for rows in backup.full for s in range(rows.first, rows.first + len(rows[1]) - 1)]

@@ -18,8 +18,7 @@ from mdptheory import (
     TabularMDP,
 )
 from mdptheory.errors import InvalidModelError
-from mdptheory.operators import bellman, robust_bellman, robust_policy_bellman
-from mdptheory.operators import robust_backup as module
+from mdptheory.operators import bellman, crew, robust_bellman, robust_policy_bellman
 from mdptheory.operators.backup import Backup
 from mdptheory.operators.robust_backup import RobustBackup
 
@@ -307,7 +306,7 @@ def test_without_room_for_nature_values_are_nominal_to_the_last_bit(model, name)
 
 @pytest.mark.parametrize("name", NAMES)
 def test_threads_change_no_bit(name, monkeypatch):
-    monkeypatch.setattr(module, "PARALLEL_TRANSITIONS", 1)
+    monkeypatch.setattr(crew, "PARALLEL_TRANSITIONS", 1)
     for mdp in (MODELS["dense"], MODELS["ragged"]):
         ambiguity, results = sets(mdp)[name], []
         for threads in (1, 3):

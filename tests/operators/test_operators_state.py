@@ -332,7 +332,7 @@ def test_guesses_from_other_values_do_not_matter(kind):
 
 
 def test_threads_do_not_change_values(monkeypatch):
-    monkeypatch.setattr("mdptheory.operators.state_backup.PARALLEL_TRANSITIONS", 1)
+    monkeypatch.setattr("mdptheory.operators.crew.PARALLEL_TRANSITIONS", 1)
     mdp, v = ragged(5, n=40), np.random.default_rng(1).normal(size=40)
     for kind in KINDS:
         found = []

@@ -17,7 +17,7 @@ from solver_models import (
 
 from mdptheory import Discounted, TabularMDP, environments
 from mdptheory.certificates import check
-from mdptheory.operators import backup as backups
+from mdptheory.operators import crew
 from mdptheory.operators.backup import Backup, PolicyRows
 
 PATIENT = ("value_iteration", "modified_policy_iteration", "solve")  # these leave rows out
@@ -205,7 +205,7 @@ SHARED = {
 @pytest.mark.parametrize("solver", DISCOUNTED)
 @pytest.mark.parametrize("name", sorted(SHARED))
 def test_any_number_of_threads_gives_the_same_bits(monkeypatch, name, solver):
-    monkeypatch.setattr(backups, "PARALLEL_TRANSITIONS", 0)
+    monkeypatch.setattr(crew, "PARALLEL_TRANSITIONS", 0)
     found = set()
     for threads in ("1", "2", "3"):
         monkeypatch.setenv("NUMBA_NUM_THREADS", threads)
@@ -217,7 +217,7 @@ def test_any_number_of_threads_gives_the_same_bits(monkeypatch, name, solver):
 
 @pytest.mark.parametrize("solver", PATIENT)
 def test_python_threads_that_share_sweeps_do_not_disturb_each_other(monkeypatch, solver):
-    monkeypatch.setattr(backups, "PARALLEL_TRANSITIONS", 0)
+    monkeypatch.setattr(crew, "PARALLEL_TRANSITIONS", 0)
     monkeypatch.setenv("NUMBA_NUM_THREADS", "2")
     mdp = environments.garnet(30 if INTERPRETED else 400, 6, 8, gamma=0.95, rng=8)
 

@@ -380,11 +380,11 @@ def test_residuals_contract_step_by_step():
 
 
 def test_same_result_for_any_number_of_threads(monkeypatch):
-    from mdptheory.operators import backup
+    from mdptheory.operators import crew
 
     mdp = garnet(60, 4, 6, rng=3)
     one = robust_solve(mdp, L1Ball(0.3, "nominal"), tol=1e-8)
-    monkeypatch.setattr(backup, "PARALLEL_TRANSITIONS", 1)
+    monkeypatch.setattr(crew, "PARALLEL_TRANSITIONS", 1)
     monkeypatch.setenv("NUMBA_NUM_THREADS", "3")
     two = robust_solve(mdp, L1Ball(0.3, "nominal"), tol=1e-8)
     assert (one.v == two.v).all()
