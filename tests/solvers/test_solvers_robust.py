@@ -474,7 +474,7 @@ def test_planners_refuse_what_they_cannot_solve(planner):
     with pytest.raises(InvalidModelError, match="rows has shape"):
         planner(mdp, FiniteSet(np.ones((1, 5)) / 5))
     ends = TabularMDP.from_dense([[[1.0]]], [[0.0]], objective=TotalReward())
-    with pytest.raises(InvalidModelError, match="mdp has objective TotalReward; .* absorption"):
+    with pytest.raises(InvalidModelError, match=r"mdp has objective TotalReward; .* absorption"):
         planner(ends, L1Ball(0.1, "all"))
 
 
