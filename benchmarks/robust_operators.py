@@ -37,7 +37,7 @@ class Plan:
     sizes: tuple[int, ...] = (10, 100, 1000)
     programme_sizes: tuple[int, ...] = (20, 100, 400, 1000)
     budget: float = 0.25
-    longest: float = 6.0
+    longest: float = 4.0
     patience: float = 60.0
 
 

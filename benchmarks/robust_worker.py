@@ -129,7 +129,7 @@ def iterates(mdp: TabularMDP, around: AmbiguitySet, budget: float) -> list[Float
             low, high, _ = board.greedy(v, out)
             v = out
             if len(values) >= 3 and (
-                high - low < SPAN or time.perf_counter() - begin > budget + 1.0
+                high - low < SPAN or time.perf_counter() - begin > budget + 0.5
             ):
                 break
     return values
