@@ -1,13 +1,17 @@
 """The few plots that users want of their own results; needs the extra ``figures``."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from mdptheory._extras import require
+from mdptheory._typing import FloatArray
+from mdptheory._validation import as_float_array, check_finite, check_shape, check_simplex
 from mdptheory.errors import InvalidModelError
-from mdptheory.models import Solution
+from mdptheory.models import AmbiguitySet, RobustSolution, Solution, TabularMDP
+from mdptheory.solvers import evaluate_robust, robust_solve
 
 _MAX_LABELS = 40  # more names than this do not fit on an axis
 _AXES = {"work": "work (full sweeps)", "seconds": "time (seconds)", "iterations": "iterations"}
@@ -116,6 +120,128 @@ def plot_values(solution: Solution, *, shape: tuple[int, int] | None = None, ax:
     else:
         _grid(axes, v.reshape(shape), np.array(actions).reshape(shape))
     return axes
+
+
+def plot_robustness_curve(
+    mdp: TabularMDP,
+    ambiguity: Callable[[float], AmbiguitySet],
+    radii: npt.ArrayLike,
+    *,
+    start: int | npt.ArrayLike | None = None,
+    policies: Mapping[str, npt.ArrayLike] | None = None,
+    tol: float = 1e-6,
+    ax: Any = None,
+) -> Any:
+    """Draw what can be guaranteed against nature as her room grows, and what policies earn.
+
+    Parameters
+    ----------
+    mdp : TabularMDP
+        The nominal model.
+    ambiguity : callable
+        ``ambiguity(radius)`` is the ambiguity set of that size.
+    radii : array of shape (k,)
+        Sizes at which to solve.
+    start : int or array of shape (n_states,), optional
+        First state, or its distribution; ``mdp.initial`` if absent, or else the uniform one.
+    policies : mapping from label to policy, optional
+        Policies to evaluate at the same sizes, say the nominal one; as in `evaluate_robust`.
+    tol : float
+        Largest certified error of every value, discounted reward.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure if absent.
+
+    Returns
+    -------
+    matplotlib Axes
+        ``ax.figure`` is the figure.
+
+    Raises
+    ------
+    InvalidModelError
+        If ``radii`` is not one list of finite numbers, ``start`` is no state or distribution, a set
+        or a policy does not fit the model, or policies come with a finite horizon.
+    TypeError
+        If ``ambiguity`` is not a function, or what it returns is no ambiguity set.
+    MissingExtraError
+        Without matplotlib.
+
+    Notes
+    -----
+    The bands run from the certified lower to the certified upper bound of each value; with a small
+    ``tol`` they are thinner than the lines. No policy earns more than the best one: where its curve
+    lies above the best one's, it does so by less than the bands.
+
+    Examples
+    --------
+    >>> from mdptheory import solve
+    >>> from mdptheory.environments import machine_replacement
+    >>> from mdptheory.models import L1Ball
+    >>> mdp = machine_replacement()
+    >>> ax = plot_robustness_curve(
+    ...     mdp,
+    ...     lambda radius: L1Ball(radius, support="nominal"),
+    ...     [0.0, 0.5, 1.0],
+    ...     start=0,
+    ...     policies={"nominal policy": solve(mdp).policy},
+    ... )
+    >>> [line.get_label() for line in ax.lines]
+    ['best policy at each radius', 'nominal policy']
+    """
+    if not callable(ambiguity):
+        raise TypeError(
+            f"ambiguity is of type {type(ambiguity).__name__}; expected a function from a radius"
+            " to an ambiguity set"
+        )
+    sizes = as_float_array("radii", radii)
+    check_shape("radii", sizes, (None,))
+    check_finite("radii", sizes)
+    if sizes.size == 0:
+        raise InvalidModelError("radii is empty; expected at least one number")
+    sizes = np.sort(sizes)
+    first = _first_state(mdp, start)
+    axes = _new_axes() if ax is None else ax
+    sets = [ambiguity(float(radius)) for radius in sizes]
+    best = [robust_solve(mdp, one, tol=tol) for one in sets]
+    _band(axes, sizes, best, first, "best policy at each radius")
+    for label, policy in (policies or {}).items():
+        earned = [evaluate_robust(mdp, one, policy, tol=tol) for one in sets]
+        _band(axes, sizes, earned, first, label)
+    axes.set_xlabel("radius of the ambiguity set")
+    axes.set_ylabel("worst-case value at the start\n(discounted reward)")
+    if policies:
+        axes.legend(frameon=False)
+    return axes
+
+
+def _first_state(mdp: TabularMDP, start: int | npt.ArrayLike | None) -> FloatArray:
+    """Return the distribution of the first state."""
+    if start is None:
+        return np.full(mdp.n_states, 1.0 / mdp.n_states) if mdp.initial is None else mdp.initial
+    if isinstance(start, int | np.integer) and not isinstance(start, bool):
+        if not 0 <= start < mdp.n_states:
+            raise InvalidModelError(
+                f"start is {start}; expected a state in [0, {mdp.n_states}) or a distribution"
+            )
+        return np.eye(1, mdp.n_states, int(start))[0]
+    given = as_float_array("start", start)
+    check_shape("start", given, (mdp.n_states,))
+    check_simplex("start", given)
+    return given
+
+
+def _band(
+    axes: Any, sizes: FloatArray, solutions: list[RobustSolution], first: FloatArray, label: str
+) -> None:
+    """Draw values, and the bounds that are certified; a finite horizon's at its first stage."""
+    low, middle, high = (
+        [float(np.atleast_2d(bound)[0] @ first) for bound in bounds]
+        for bounds in zip(
+            *((s.certificate.lower, s.v, s.certificate.upper) for s in solutions), strict=True
+        )
+    )
+    (line,) = axes.plot(sizes, middle, marker=".", label=label)
+    axes.fill_between(sizes, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
 
 
 def _bars(axes: Any, solution: Solution, v: Any, actions: list[str]) -> None:
