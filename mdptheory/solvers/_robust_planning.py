@@ -10,11 +10,19 @@ import numpy.typing as npt
 from mdptheory._typing import FloatArray, IntArray
 from mdptheory.errors import InvalidModelError
 from mdptheory.iterate import Step, iterate
-from mdptheory.models import AmbiguitySet, Convergence, Discounted, RobustSolution, TabularMDP
+from mdptheory.models import (
+    AmbiguitySet,
+    Convergence,
+    Discounted,
+    FactorSet,
+    RobustSolution,
+    TabularMDP,
+)
 from mdptheory.operators.backup import PolicyRows
 from mdptheory.operators.dispatch import game
 from mdptheory.operators.fixed_policy import FixedPolicy
 from mdptheory.operators.game import Game, Held
+from mdptheory.operators.nature import reaches_beyond
 from mdptheory.solvers._evaluation import KRYLOV_STEPS, solve_directly
 from mdptheory.solvers._planning import (
     PATIENCE,
@@ -31,6 +39,9 @@ DENSE_STATES = 64  # below this, dense elimination beats anything
 SPARSE_STATES = 5_000  # above this, fill-in makes elimination slower than more sweeps
 STALE = 3  # rounds of nature's without progress before rounding is held to be in the way
 CONTRACT = 0.01  # of the residual, which a linear solve leaves at most
+FIRST_ROUNDS = 5  # of nature's, for the first policy, which is about to change
+ROUNDS = 200
+FLOOR = 1e-14  # of the residual, relative to the value: rounding
 CONSTANT = 64  # roundings that do not grow with a row
 
 
@@ -57,13 +68,14 @@ def largest_reward(mdp: TabularMDP) -> float:
     return max(size, float(np.abs(mdp.transition_reward).max()))
 
 
-def row_rounding(mdp: TabularMDP) -> float:
+def row_rounding(mdp: TabularMDP, ambiguity: AmbiguitySet) -> float:
     """Return a bound on the relative rounding of nature's value of a row, and of its proof."""
-    longest = int(np.diff(mdp.row_ptr).max())
-    return (ROUNDINGS * max(longest, mdp.n_states) + CONSTANT) * UNIT
+    everywhere = isinstance(ambiguity, FactorSet) or reaches_beyond(ambiguity)
+    longest = mdp.n_states if everywhere else int(np.diff(mdp.row_ptr).max())
+    return (ROUNDINGS * longest + CONSTANT) * UNIT
 
 
-Improve: TypeAlias = Callable[["RobustPlanner"], None]
+Improve: TypeAlias = Callable[["RobustPlanner"], object]
 """Moves ``planner.v`` and leaves ``planner.sweep()`` done there."""
 
 
@@ -109,7 +121,7 @@ class RobustPlanner:
         self.improve = improve
         self.gamma = mdp.gamma
         self.discount = mdp.gamma / (1.0 - mdp.gamma)
-        self.scale, self.relative = largest_reward(mdp), row_rounding(mdp)
+        self.scale, self.relative = largest_reward(mdp), row_rounding(mdp, ambiguity)
         check_range(self.scale * (1.0 + self.discount) * (1.0 + self.discount) * 8.0, self.scale)
         least = mdp.reward if mdp.transition_reward is None else mdp.transition_reward
         self.v = starting_value(mdp, v0, float(least.min()) / (1.0 - mdp.gamma))
@@ -229,10 +241,11 @@ def evaluate_held(
     return v
 
 
-def contract(planner: RobustPlanner) -> None:
+def contract(planner: RobustPlanner) -> bool:
     """Solve with both players' choices held fixed, unless ``L v`` contracts the residual more.
 
-    The residual shrinks by ``gamma`` at least, up to nature's slack and rounding.
+    The residual shrinks by ``gamma`` at least, up to nature's slack and rounding. Returns whether
+    the solve did that.
     """
     psi, inexact = planner.residual, 2.0 * (1.0 + planner.gamma) * planner.slack
     following = planner.top.copy()
@@ -243,3 +256,24 @@ def contract(planner: RobustPlanner) -> None:
     if planner.residual > planner.gamma * psi + inexact and planner.residual > planner.floor:
         planner.v = following
         planner.sweep()
+        return False
+    return True
+
+
+class Schedule:
+    """Partial policy iteration: the tolerance of the evaluations so far."""
+
+    def __init__(self) -> None:
+        self.goal, self.count = 1.0, 0
+
+    def evaluate(self, planner: RobustPlanner) -> None:
+        """Evaluate the greedy policy to the tolerance of this step."""
+        floor = FLOOR * (1.0 + float(abs(planner.v).max()))
+        rounds = FIRST_ROUNDS if self.count == 0 else ROUNDS
+        planner.v = evaluate_held(
+            planner.game.hold(), planner.top.copy(), planner.gamma, goal=self.goal, rounds=rounds
+        )
+        planner.sweep()
+        rate = min(planner.gamma**2, 0.95)
+        self.goal = max(rate * min(0.5 * planner.residual, self.goal), floor)
+        self.count += 1

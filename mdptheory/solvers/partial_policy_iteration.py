@@ -4,34 +4,10 @@ import numpy.typing as npt
 
 from mdptheory.models import AmbiguitySet, RobustSolution, TabularMDP
 from mdptheory.solvers._robust_planning import (
-    RobustPlanner,
-    evaluate_held,
+    Schedule,
     play,
     require_robust,
 )
-
-FIRST_ROUNDS = 5  # of nature's, for the first policy, which is about to change
-ROUNDS = 200
-FLOOR = 1e-14  # of the residual, relative to the value: rounding
-
-
-class _Schedule:
-    """The tolerance of the evaluations so far."""
-
-    def __init__(self) -> None:
-        self.goal, self.count = 1.0, 0
-
-    def evaluate(self, planner: RobustPlanner) -> None:
-        """Evaluate the greedy policy to the tolerance of this step."""
-        floor = FLOOR * (1.0 + float(abs(planner.v).max()))
-        rounds = FIRST_ROUNDS if self.count == 0 else ROUNDS
-        planner.v = evaluate_held(
-            planner.game.hold(), planner.top.copy(), planner.gamma, goal=self.goal, rounds=rounds
-        )
-        planner.sweep()
-        rate = min(planner.gamma**2, 0.95)
-        self.goal = max(rate * min(0.5 * planner.residual, self.goal), floor)
-        self.count += 1
 
 
 def partial_policy_iteration(
@@ -89,5 +65,5 @@ def partial_policy_iteration(
     array([1.5625, 0.    ])
     """
     require_robust(mdp, "partial_policy_iteration")
-    schedule = _Schedule()
+    schedule = Schedule()
     return play(mdp, ambiguity, schedule.evaluate, tol=tol, max_iter=max_iter, v0=v0)

@@ -4,10 +4,33 @@ from dataclasses import replace
 
 from mdptheory.models import AmbiguitySet, FiniteHorizon, RobustSolution, Status, TabularMDP
 from mdptheory.solvers._planning import check_options
-from mdptheory.solvers.rcpi import rcpi
+from mdptheory.solvers._robust_planning import (
+    RobustPlanner,
+    Schedule,
+    contract,
+    play,
+    require_robust,
+)
 from mdptheory.solvers.robust_backward_induction import robust_backward_induction
 
 MAX_STEPS = 10_000
+PATIENCE = 3  # steps of the safeguard in a row
+
+
+class _Adaptive:
+    """Residual contraction while it pays, then partial policy iteration."""
+
+    def __init__(self) -> None:
+        self.failures, self.schedule = 0, Schedule()
+
+    def improve(self, planner: RobustPlanner) -> None:
+        """Take the next step."""
+        if self.failures >= PATIENCE:
+            self.schedule.evaluate(planner)
+        elif contract(planner):
+            self.failures = 0
+        else:
+            self.failures += 1
 
 
 def robust_solve(mdp: TabularMDP, ambiguity: AmbiguitySet, *, tol: float = 1e-6) -> RobustSolution:
@@ -35,7 +58,9 @@ def robust_solve(mdp: TabularMDP, ambiguity: AmbiguitySet, *, tol: float = 1e-6)
 
     Notes
     -----
-    A discounted reward is solved by `rcpi`, a finite horizon by `robust_backward_induction`.
+    A finite horizon is solved by `robust_backward_induction`, a discounted reward by `rcpi`. Where
+    its safeguard has stepped in three times in a row, values travel slowly and `rcpi` is no faster
+    than value iteration: there `partial_policy_iteration` takes over.
 
     References
     ----------
@@ -57,4 +82,5 @@ def robust_solve(mdp: TabularMDP, ambiguity: AmbiguitySet, *, tol: float = 1e-6)
         if solution.convergence.error_bound <= tol:
             return solution
         return replace(solution, convergence=replace(solution.convergence, status=Status.ROUNDING))
-    return rcpi(mdp, ambiguity, tol=tol, max_iter=MAX_STEPS)
+    require_robust(mdp, "robust_solve")
+    return play(mdp, ambiguity, _Adaptive().improve, tol=tol, max_iter=MAX_STEPS)

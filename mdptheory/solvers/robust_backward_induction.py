@@ -75,7 +75,7 @@ def robust_backward_induction(mdp: TabularMDP, ambiguity: AmbiguitySet) -> Robus
         top[horizon] = low[horizon] = goal.terminal
     error = np.zeros(horizon + 1)  # what low and upper stray from top, each
     loose = np.zeros(horizon + 1)  # by which nature's replies were not the worst
-    scale, relative = largest_reward(mdp), row_rounding(mdp)
+    scale, relative = largest_reward(mdp), row_rounding(mdp, ambiguity)
     q, policies, replies, variables = [], [], [], []
     board = game(mdp, ambiguity)
     for h in range(horizon - 1, -1, -1):
