@@ -103,7 +103,7 @@ def detail(row: dict[str, Any]) -> str:
         slides = ", ".join(f"{name} {seconds} s" for name, seconds in SLIDES.items())
         text += (
             "Published for an s-rectangular L1 inventory of 288 states (slides of HPW; other"
-            f" machine, C++, other instance; not comparable to the digit): {slides}.\n\n"
+            f" machine and instance; not comparable to the digit): {slides}.\n\n"
         )
     return text + table(header, lines)
 
