@@ -8,8 +8,8 @@ from benchmarks.planning import say
 from benchmarks.robust_cases import BY_NAME, Case
 from mdptheory import TabularMDP
 from mdptheory.operators.dispatch import game
-from mdptheory.solvers._robust_planning import Improve, RobustPlanner, contract
-from mdptheory.solvers.partial_policy_iteration import _Schedule
+from mdptheory.solvers._robust_planning import Improve, RobustPlanner, Schedule, contract
+from mdptheory.solvers.robust_automatic import _Adaptive
 from mdptheory.solvers.robust_modified_policy_iteration import _sweep
 from mdptheory.solvers.robust_policy_iteration import _evaluate
 from mdptheory.solvers.robust_value_iteration import _step
@@ -17,8 +17,9 @@ from mdptheory.solvers.robust_value_iteration import _step
 CASES = ("riverswim20", "machine10", "inventory21", "l1-200")
 GAMMAS = (0.9, 0.99, 0.999)
 STEPS: dict[str, tuple[Callable[[], Improve], int]] = {  # with the limit on greedy sweeps
+    "robust_solve": (lambda: _Adaptive().improve, 1_000),
     "rcpi": (lambda: contract, 1_000),
-    "partial_policy_iteration": (lambda: _Schedule().evaluate, 1_000),
+    "partial_policy_iteration": (lambda: Schedule().evaluate, 1_000),
     "robust_modified_policy_iteration": (lambda: _sweep, 1_000),
     "robust_policy_iteration": (lambda: _evaluate, 1_000),
     "robust_value_iteration": (lambda: _step, 100_000),
