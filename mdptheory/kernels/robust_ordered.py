@@ -12,7 +12,7 @@ from numba import njit
 
 from mdptheory._typing import FloatArray, UIntArray
 from mdptheory.kernels.robust_reply import CONTAMINATION, CVAR, INTERVAL, L1
-from mdptheory.kernels.robust_sparse import FEW, ONE, SHORT, ZERO, by_order, by_rank, insert
+from mdptheory.kernels.robust_sparse import ONE, SHORT, ZERO, arrange
 
 
 @njit(cache=True, nogil=True)
@@ -136,12 +136,8 @@ def sparse_reply(
             z[i] = x
             falls += np.uint64(x < before)
             before = x
-        if falls > ONE and n <= SHORT:
-            by_rank(start, n, next_state, prob, paid, z, rank, states, old)
-        elif falls > ONE and falls * FEW > n:
-            by_order(start, n, next_state, prob, paid, z, states, old)
-        elif falls > ZERO:
-            insert(start, n, next_state, prob, paid, z)
+        if falls > ZERO:
+            arrange(start, n, falls, next_state, prob, paid, z, rank, states, old)
         for i in range(n):
             q[i] = prob[start + i]
         count = int(np.int64(n))

@@ -19,6 +19,7 @@ from mdptheory.kernels.robust_reply import CONTAMINATION, CVAR, L1
 ZERO: Any = np.uint64(0)
 ONE: Any = np.uint64(1)
 SHORT: Any = np.uint64(24)  # rows up to this length are sorted by counting
+PATIENCE: Any = np.uint64(8)  # moves an outcome that insertion may take, on average
 FEW: Any = np.uint64(16)  # fewer descents than one in so many outcomes are repaired by insertion
 
 
@@ -30,12 +31,15 @@ def insert(
     prob: FloatArray,
     paid: FloatArray,
     z: FloatArray,
-) -> None:
-    """Sort a row that is nearly sorted."""
+) -> bool:
+    """Sort a row that is nearly sorted; give up, with false, once that takes too many moves."""
+    moves, limit = ZERO, PATIENCE * n
     for i in range(ONE, n):
         x, j = z[i], i
         if x >= z[i - ONE]:
             continue
+        if moves > limit:
+            return False
         state, mass = next_state[start + i], prob[start + i]
         reward = paid[start + i] if paid.size > 0 else 0.0
         while j > ZERO and z[j - ONE] > x:
@@ -44,9 +48,11 @@ def insert(
             if paid.size > 0:
                 paid[k] = paid[k - ONE]
             j -= ONE
+        moves += i - j
         z[j], next_state[start + j], prob[start + j] = x, state, mass
         if paid.size > 0:
             paid[start + j] = reward
+    return True
 
 
 @njit(cache=True, nogil=True)
@@ -104,6 +110,28 @@ def by_order(
         if paid.size > 0:
             paid[start + place] = old[n + n + i]
         place += ONE
+
+
+@njit(cache=True, nogil=True)
+def arrange(
+    start: int,
+    n: int,
+    falls: int,
+    next_state: UIntArray,
+    prob: FloatArray,
+    paid: FloatArray,
+    z: FloatArray,
+    rank: UIntArray,
+    states: UIntArray,
+    old: FloatArray,
+) -> None:
+    """Sort a row whose worths fall ``falls`` times, in the way that suits it."""
+    if falls > ONE and n <= SHORT:
+        by_rank(start, n, next_state, prob, paid, z, rank, states, old)
+        return
+    few = falls == ONE or falls * FEW <= n
+    if not (few and insert(start, n, next_state, prob, paid, z)):
+        by_order(start, n, next_state, prob, paid, z, states, old)
 
 
 @njit(cache=True, nogil=True)
@@ -197,12 +225,8 @@ def sparse_sweep(
         if size != nothing and kind == CONTAMINATION:
             value -= size * (value - min(floor, sink))
         elif size != nothing:
-            if falls > ONE and n <= SHORT:
-                by_rank(start, n, next_state, prob, paid, z, rank, states, old)
-            elif falls > ONE and falls * FEW > n:
-                by_order(start, n, next_state, prob, paid, z, states, old)
-            elif falls > ZERO:
-                insert(start, n, next_state, prob, paid, z)
+            if falls > ZERO:
+                arrange(start, n, falls, next_state, prob, paid, z, rank, states, old)
             if kind == L1:
                 budget = min(0.5 * size, 1.0)
                 value = _drain(start, n, prob, z, value, budget, min(floor, sink))
