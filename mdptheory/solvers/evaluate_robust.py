@@ -96,4 +96,4 @@ def _policy(
             f"policy[{s}, {a}] is {pi[s, a]}: action {mdp.action_label(a)} is not available in"
             f" state {mdp.state_label(s)}"
         )
-    return pi
+    return pi / pi.sum(axis=1, keepdims=True)  # sums may be off by 1e-9: that is no rounding
