@@ -167,20 +167,27 @@ def kl_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> Answer
 def _harmonic(s: float, w: FloatArray, x: FloatArray, q: FloatArray) -> tuple[float, float, float]:
     """Write ``q`` proportional to ``w / (1 + s x)``.
 
-    Returns ``E log(1 + s x)``, ``log E[1 / (1 + s x)]`` and the slope of their sum in ``log s``.
+    Returns ``E log(1 + s x)``, ``log E[1 / (1 + s x)]`` and the slope of their sum in ``log s``;
+    for ``s >= 1`` with ``1 / s + x`` in the place of ``1 + s x``: then ``log s``, which may dwarf
+    their sum, stays out of both.
     """
     logs, mean, lost = 0.0, 0.0, 0.0
+    unit, slope = (1.0, s) if s < 1.0 else (1.0 / s, 1.0)
     for i in range(w.size):
         if w[i] > 0.0:
-            logs += w[i] * math.log1p(s * x[i])
-            mean += w[i] / (1.0 + s * x[i])
-            lost += w[i] * (s * x[i] / (1.0 + s * x[i]))
+            at = unit + slope * x[i]
+            logs += w[i] * (math.log1p(s * x[i]) if s < 1.0 else math.log(at))
+            mean += w[i] / at
+            lost += w[i] * (slope * x[i] / at)
     spread = 0.0
     for i in range(w.size):
-        factor = 1.0 / (1.0 + s * x[i])
-        spread += w[i] * (factor - mean) ** 2
-        q[i] = w[i] * (factor / mean)
-    return logs, math.log1p(-lost) if s < 1.0 else math.log(mean), spread / mean
+        if w[i] > 0.0:
+            factor = unit / (unit + slope * x[i])
+            spread += w[i] * (factor - unit * mean) ** 2
+            q[i] = w[i] / ((unit + slope * x[i]) * mean)
+        else:
+            q[i] = 0.0
+    return logs, math.log1p(-lost) if s < 1.0 else math.log(mean), spread / (unit * mean)
 
 
 @njit(cache=True, nogil=True)
@@ -196,7 +203,7 @@ def _burg_root(radius: float, w: FloatArray, x: FloatArray, q: FloatArray) -> fl
     for step in range(STEPS):
         logs, log_mean, slope = _harmonic(s, w, x, q)
         rest = radius - logs - log_mean
-        if abs(rest) <= NOISE * (logs - log_mean) + 1e-14 * radius:
+        if abs(rest) <= NOISE * (abs(logs) + abs(log_mean)) + 1e-14 * radius:
             return s
         if rest > 0.0:
             low = max(low, s)
@@ -263,7 +270,8 @@ def burg_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -> Answ
     if bound < 0.0:
         s = _burg_root(radius, w, x, q)
         logs, _, _ = _harmonic(s, w, x, q)
-        bound, lam, eta = math.expm1(logs - radius) / s, math.exp(logs - radius) / s, -1.0 / s
+        lam, eta = math.exp(logs - radius) / min(s, 1.0), -1.0 / s
+        bound = math.expm1(logs - radius) / s if s < 1.0 else lam + eta
     for i in range(p.size):
         if p[i] > 0.0:
             q[i] = max(q[i], SMALLEST)
@@ -327,6 +335,9 @@ def chi_square_row(p: FloatArray, z: FloatArray, radius: float, q: FloatArray) -
     if radius <= 0.0 or span <= 0.0:
         q[:] = w
         return report(z, zmin, span, (w * x).sum(), q, _no_room(radius), 0.0)
+    if radius >= LARGEST:  # whatever the probability of the smallest x
+        q[:] = np.where(x == 0.0, w, 0.0)
+        return report(z, zmin, span, 0.0, q, 0.0, 0.0)
     order = np.argsort(x)
     last, free, spread = _chi_square_prefix(radius, order, w, x)
     kept = order[: last + 1]
