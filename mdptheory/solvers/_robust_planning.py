@@ -128,6 +128,7 @@ class RobustPlanner:
         self.top = np.empty(mdp.n_states)
         self.low = self.high = self.slack = self.pad = 0.0
         self.narrowest, self.stale = math.inf, 0
+        self.rounding = math.inf  # the pad one step earlier
 
     def advance(self, i: int) -> Step:
         """Improve the value, with one sweep of the robust operator at the end of it."""
@@ -136,6 +137,11 @@ class RobustPlanner:
         else:
             self.improve(self)
         gap = self.gap
+        settled = self.pad > self.rounding / 2.0
+        self.rounding = self.pad
+        if not settled:  # what is left of the starting value rounds more than the model does
+            self.narrowest = min(self.narrowest, gap)
+            return Step(self.low, self.high, gap + self.pad, 0.0, self.game.work)
         if gap < self.narrowest:
             self.narrowest, self.stale = gap, 0
         else:
