@@ -74,7 +74,10 @@ def penalised(
         case L2Ball():
             y = o.x - eta
             price = where(np.asarray(lam.lo > 0), lam, 1)[o.row]
-            capped = where(np.asarray(lam.lo > 0)[o.row], y.minimum(o.p / price), y)
+            most = o.p / price
+            huge = np.isposinf(most.hi) & np.isnan(most.lo)  # it overflows: more than 1e308
+            most = where(huge, Enclosure(np.full(o.p.size, 1e308), most.hi), most)
+            capped = where(np.asarray(lam.lo > 0)[o.row], y.minimum(most), y)
             length = (capped * capped).sums(o.ptr).root()
             found = level + (o.p * capped).sums(o.ptr) - radius * length
         case _:

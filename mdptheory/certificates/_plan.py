@@ -3,6 +3,7 @@
 import numpy as np
 
 from mdptheory._typing import FloatArray, IntArray
+from mdptheory.certificates._enclosure import where
 from mdptheory.certificates._nature import LOOSE, Reply
 from mdptheory.certificates._rows import Board, Outcomes, segments
 from mdptheory.errors import InvalidCertificateError
@@ -50,7 +51,9 @@ def transported(board: Board, o: Outcomes, cost: FloatArray) -> Reply:
     ptr = np.searchsorted(o.row[start], np.arange(len(o.rows) + 1))
     price = board.load(cost[o.state[start], o.state[end]])
     nominal = (o.p * o.x).sums(o.ptr)
-    return Reply((moved * price).sums(ptr), (moved * o.x[end]).sums(ptr), nominal)
+    free = np.maximum.reduceat(cost[o.state[start], o.state[end]], ptr[:-1]) == 0
+    spent = where(free, 0, (moved * price).sums(ptr))  # moves that cost nothing sum to exactly 0
+    return Reply(spent, (moved * o.x[end]).sums(ptr), nominal)
 
 
 def _moves(plan: TransportPlan, rows: IntArray) -> tuple[IntArray, IntArray, IntArray, FloatArray]:

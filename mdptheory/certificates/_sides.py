@@ -62,7 +62,7 @@ def _moved(board: Board, distance: Enclosure) -> Enclosure:
     radius, unlimited = _radius(board)
     have, most = distance.middle(), radius.middle()
     most[unlimited] = np.inf
-    fails = ~(have <= most + LOOSE * (1.0 + most)) | ~np.isfinite(have)
+    fails = ~(have <= most + LOOSE * (_unit(board) + most)) | ~np.isfinite(have)
     if fails.any():
         k = int(np.argmax(fails))
         row = f"row of {board.name(k)} is"
@@ -76,6 +76,15 @@ def _moved(board: Board, distance: Enclosure) -> Enclosure:
     excess = (distance - radius).maximum(0)
     t = where(unlimited, 0, share(excess, distance))
     return t[board.states] if board.shared else t
+
+
+def _unit(board: Board) -> float:
+    """Return the most that a unit of mass may cost, at least 1: rounding costs as much."""
+    match board.ambiguity:
+        case WeightedL1Ball(weights=array) | WassersteinBall(cost=array):
+            return max(1.0, float(array.max()))
+        case _:
+            return 1.0
 
 
 def _radius(board: Board) -> tuple[Enclosure, np.ndarray]:
