@@ -144,6 +144,7 @@ def _panel(ax: Any, data: dict[str, Any], i: int, g: int, against: str) -> None:
     ax.axhline(float(data["tol"]), color="#777777", linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
     ax.set_xscale("log")
     ax.set_yscale("log")
+    ax.xaxis.set_minor_formatter("")  # on less than a decade its labels run into each other
 
 
 def _legend(fig: Any, data: dict[str, Any]) -> None:
