@@ -223,7 +223,7 @@ def share(part: Enclosure, whole: Enclosure) -> Enclosure:
     ratio = (part / where(there, whole, 1)).maximum(0).minimum(1)
     if part.exact:
         return where(there, ratio, 0)
-    some = np.asarray(part.hi > 0, dtype=np.float64)
+    some = np.asarray((part.hi > 0) & (whole.hi > 0), dtype=np.float64)
     return Enclosure(np.where(there, ratio.lo, 0.0), np.where(there, ratio.hi, some))
 
 

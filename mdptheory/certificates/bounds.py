@@ -117,7 +117,7 @@ def _check_stages(
     require(lower[-1] <= end, "lower", lower[-1], "more than the terminal reward", end, last)
     require(upper[-1] >= end, "upper", upper[-1], "less than the terminal reward", end, last)
     growth = round_up(Fraction(mdp.gamma) * arithmetic.largest_row_sum())
-    checked, tolerance = 0, 0.0
+    checked, tolerance, widest = 0, 0.0, 0.0
     for h in reversed(range(horizon)):
         block = h * mdp.n_states if mdp.n_stages > 1 else 0
         rows = np.arange(mdp.choice_ptr[block], mdp.choice_ptr[block + mdp.n_states])
@@ -128,7 +128,8 @@ def _check_stages(
         )
         checked += len(rows)
         tolerance = (slack + growth * tolerance) * (1.0 + 4.0 * EPS)  # three rounded operations
-    return checked, tolerance
+        widest = max(widest, tolerance)  # with gamma < 1 the last stages may be the least certain
+    return checked, widest
 
 
 def _check_total(

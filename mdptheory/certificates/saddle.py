@@ -94,7 +94,7 @@ def _stages(claim: Claim, load: Load) -> tuple[list[FloatArray], float]:
         last = claim.place.at(claim.horizon)
         require(lower[-1] <= end, "lower", lower[-1], "more than the terminal reward", end, last)
         require(upper[-1] >= end, "upper", upper[-1], "less than the terminal reward", end, last)
-    distances, tolerance = [], 0.0
+    distances, tolerance, widest = [], 0.0, 0.0
     for h in reversed(range(claim.horizon)):
         ahead = h + 1 if staged else h
         step = _Step(claim, h, load)
@@ -105,7 +105,8 @@ def _stages(claim: Claim, load: Load) -> tuple[list[FloatArray], float]:
             tolerance = (slack + mdp.gamma * tolerance) * (1.0 + 4.0 * EPS)
         elif slack > 0:
             tolerance = round_up(Fraction(slack) / (1 - Fraction(mdp.gamma)))
-    return distances, tolerance
+        widest = max(widest, tolerance)  # with gamma < 1 the last stages may be the least certain
+    return distances, widest
 
 
 class _Step:
