@@ -5,7 +5,14 @@ from dataclasses import replace
 import numpy as np
 
 from mdptheory._typing import FloatArray, IntArray
-from mdptheory.models import AmbiguitySet, L2Ball, SaddleCertificate, TabularMDP, TransportPlan
+from mdptheory.models import (
+    AmbiguitySet,
+    FactorSet,
+    L2Ball,
+    SaddleCertificate,
+    TabularMDP,
+    TransportPlan,
+)
 from mdptheory.models.ambiguity import is_s_rectangular
 from mdptheory.operators.game import Game, Reply
 
@@ -83,7 +90,8 @@ def duals(
     at fixed variables rises with the worths and moves with a constant once the level moves along,
     so shifted levels do. For the Euclidean ball that fails: its reply is computed again.
     """
-    if isinstance(ambiguity, L2Ball):
+    sets = ambiguity.each() if isinstance(ambiguity, FactorSet) else (ambiguity,)
+    if any(isinstance(one, L2Ball) for one in sets):
         again = game.reply(lower)
         return again.multiplier, again.level
     policy = game.policy()
