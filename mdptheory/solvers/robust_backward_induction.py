@@ -15,10 +15,11 @@ from mdptheory.models import (
     TabularMDP,
     Trace,
 )
+from mdptheory.models.ambiguity import is_s_rectangular
 from mdptheory.operators.dispatch import game
-from mdptheory.solvers._planning import TINY, check_range
+from mdptheory.solvers._planning import TINY, UNIT, check_range
 from mdptheory.solvers._robust_certificate import duals, places, saddle
-from mdptheory.solvers._robust_planning import largest_reward, row_rounding
+from mdptheory.solvers._robust_planning import CONSTANT, largest_reward, row_rounding
 
 
 def robust_backward_induction(mdp: TabularMDP, ambiguity: AmbiguitySet) -> RobustSolution:
@@ -90,6 +91,9 @@ def robust_backward_induction(mdp: TabularMDP, ambiguity: AmbiguitySet) -> Robus
         reach = max(float(np.abs(top[h]).max()), float(np.abs(top[h + 1]).max()))
         check_range(4.0 * (reach + scale), scale)
         rounding = relative * (scale + reach + error[h + 1]) + TINY
+        if is_s_rectangular(ambiguity):  # shares of the budget are rounded; this is their price
+            prices = reply.multiplier[np.isfinite(reply.multiplier)]
+            rounding += CONSTANT * UNIT * float(prices.max(initial=0.0))
         error[h] = goal.gamma * error[h + 1] + (rounding if scale + reach > 0.0 else 0.0)
         loose[h] = goal.gamma * loose[h + 1] + slack
         replies.append(reply)

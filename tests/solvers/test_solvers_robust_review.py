@@ -14,6 +14,7 @@ from mdptheory.models import (
     CVaRSet,
     EVaRSet,
     FactorSet,
+    FiniteHorizon,
     KLBall,
     L1Ball,
     L2Ball,
@@ -27,6 +28,7 @@ from mdptheory.solvers import (
     evaluate_robust,
     partial_policy_iteration,
     rcpi,
+    robust_backward_induction,
     robust_modified_policy_iteration,
     robust_policy_iteration,
     robust_value_iteration,
@@ -169,3 +171,12 @@ def test_levels_of_euclidean_factors_are_found_again():
     mdp = TabularMDP.from_dense(U @ F, [[1.0], [0.0]], 0.9)
     ambiguity = FactorSet(U, F, L2Ball(0.5, "all"))
     check(robust_policy_iteration(mdp, ambiguity, tol=100.0).certificate, mdp)
+
+
+def test_the_price_of_a_small_shared_budget_is_part_of_the_error():
+    P, r = np.zeros((4, 1, 4)), np.zeros((4, 1, 4))
+    P[:, 0, 0] = 1.0
+    P[0, 0] = 0.884319545085098, 0.11560267433203757, 2.296952308912968e-13, 7.778058263452947e-05
+    r[0, 0] = 2.0, -1.0, 1.0, -1.0
+    mdp = TabularMDP.from_dense(P, r, objective=FiniteHorizon(1, gamma=1.0)).completed(0.0)
+    check(robust_backward_induction(mdp, BurgBall(1e-6, "all", "s")).certificate, mdp)
