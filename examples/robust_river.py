@@ -1,4 +1,4 @@
-"""Decide from fifteen observations: how far upstream is it worth while to fight the current?"""
+"""Decide from fifteen observations how far upstream it is worth while to fight the current."""
 
 import numpy as np
 
