@@ -96,7 +96,8 @@ def inspect(mdp, ambiguity, solution, policy=None):
     assert solution.convergence.status is not Status.MAX_ITER
     far = max((claim.upper - solution.v).max(), (solution.v - claim.lower).max())
     size = np.abs(claim.upper).max() + np.abs(claim.lower).max() + np.abs(mdp.reward).max()
-    assert far <= solution.convergence.error_bound * (1 + 1e-6) + 1e-14 * size
+    start = np.abs(mdp.reward).max() / (1.0 - mdp.gamma)  # of this size: its last digits remain
+    assert far <= solution.convergence.error_bound * (1 + 1e-6) + 1e-15 * (size + start)
     above, _ = sweep(mdp, ambiguity, claim.upper, policy=policy)
     below, _ = sweep(mdp, ambiguity, claim.lower, policy=claim.policy)
     assert (above <= claim.upper + 1e-12 * size).all()
