@@ -99,7 +99,8 @@ def round_ball(p, z, radius, scale):
             continue
         mean = (s * z[a]).sum() / s.sum()
         fall = (s * (z[a] - mean) ** 2).sum()
-        q = centre if fall == 0 else centre - s * (z[a] - mean) * np.sqrt(room / fall)
+        level = fall <= s.sum() * (1e-17 * z.max()) ** 2  # all alike, but for rounding
+        q = centre if level else centre - s * (z[a] - mean) * np.sqrt(room / fall)
         if (q >= -1e-12 * p[a]).all():
             best = min(best, q @ z[a])
     for face in {float(x) for x in z}:  # the whole face of the cheapest, if it is reached
