@@ -351,7 +351,10 @@ def minimax(one, rows, budget):
     if m == 1:
         return shared_value(one, rows, budget, [1.0])
     if m == 2:
-        f = lambda t: shared_value(one, rows, budget, [t, 1 - t])  # noqa: E731
+
+        def f(t):
+            return shared_value(one, rows, budget, [t, 1 - t])
+
         return max(f(0.0), f(1.0), *section(f))
     raise AssertionError("at most two actions")
 
