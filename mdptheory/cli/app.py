@@ -141,7 +141,7 @@ def check(
     if as_json:
         report.print_json(report.verdict_fields(verified, claim.objective))
     else:
-        report.print_verdict(verified, claim.objective, str(certificate), source)
+        report.print_verdict(verified, claim, str(certificate), source)
 
 
 @app.command()

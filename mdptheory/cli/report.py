@@ -13,10 +13,12 @@ from mdptheory._typing import FloatArray
 from mdptheory.certificates import SaddleVerified, Verified
 from mdptheory.cli.failures import printable
 from mdptheory.models import (
+    BoundsCertificate,
     Discounted,
     FiniteHorizon,
     Objective,
     RobustSolution,
+    SaddleCertificate,
     Solution,
     TabularMDP,
     TotalReward,
@@ -187,15 +189,24 @@ def verdict_fields(verified: Verified | SaddleVerified, objective: Objective) ->
 
 
 def print_verdict(
-    verified: Verified | SaddleVerified, objective: Objective, claim: str, source: str
+    verified: Verified | SaddleVerified,
+    certificate: BoundsCertificate | SaddleCertificate,
+    claim: str,
+    source: str,
 ) -> None:
     """Print what a certificate's check proved as one sentence; numbers are rounded up."""
+    about, loses = "v*", "its policy loses at most"
+    if isinstance(certificate, SaddleCertificate):
+        about = f"v* against nature ({type(certificate.ambiguity).__name__})"
+        if certificate.fixed:
+            about, loses = f"the policy's {about.replace('v*', 'value')}", "that value is known within"
+    objective = certificate.objective
     how = "in exact rational arithmetic" if verified.exact else "in floating point"
     rounding = f" + {rounded_up(verified.tolerance)}" if verified.tolerance > 0 else ""
     print(
         f"{claim} proves for {source} ({objective_text(objective)}), {how}:"
-        f" lower <= v* <= upper{rounding} with a gap of {rounded_up(verified.gap)}; its policy"
-        f" loses at most {rounded_up(verified.policy_loss)} ({verified.checked_rows} rows checked)"
+        f" lower <= {about} <= upper{rounding} with a gap of {rounded_up(verified.gap)};"
+        f" {loses} {rounded_up(verified.policy_loss)} ({verified.checked_rows} rows checked)"
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_cli_commands import refused, run, run_json
 
-from mdptheory import L1Ball, environments, io, robust_solve
+from mdptheory import L1Ball, environments, evaluate_robust, io, robust_solve
 
 
 def test_robust_prints_both_values_and_what_nature_may_do(capsys):
@@ -45,7 +45,7 @@ def test_a_shared_budget_gives_a_random_policy_and_an_exact_proof(capsys, tmp_pa
     assert f"certificate written to {proof}" in out
     code, out, _ = run(capsys, "check", str(proof), "env:machine_replacement", "--exact")
     assert code == 0
-    assert "in exact rational arithmetic" in out
+    assert "in exact rational arithmetic: lower <= v* against nature (L1Ball) <= upper" in out
     rows = list(csv.DictReader(policy.read_text(encoding="utf-8").splitlines()))
     chance = {(int(r["state"]), int(r["action"])): float(r["probability"]) for r in rows}
     assert chance[3, 1] == pytest.approx(0.1016, abs=1e-3)
@@ -95,3 +95,13 @@ def test_a_forged_certificate_is_refused(capsys, tmp_path):
     code, _, err = run(capsys, "check", str(path), "env:healthcare")
     assert code == 1
     assert "lower[0] is" in err
+
+
+def test_a_certificate_about_one_policy_says_so(capsys, tmp_path):
+    mdp = environments.healthcare()
+    path = tmp_path / "c.json"
+    proof = evaluate_robust(mdp, L1Ball(0.2, "nominal"), np.zeros(20, dtype=int)).certificate
+    io.write_certificate(proof, path)
+    code, out, _ = run(capsys, "check", str(path), "env:healthcare", "--exact")
+    assert code == 0
+    assert "lower <= the policy's value against nature (L1Ball) <= upper" in out
