@@ -120,7 +120,7 @@ def _kl_root(radius: float, nearest: float, w: FloatArray, x: FloatArray, q: Flo
     high = 800.0 / nearest
     low = min(math.sqrt(8.0 * radius), high)
     variance = _variance(w, x)
-    tau = min(max(low, math.sqrt(2.0 * radius / max(variance, 1e-280))), high)
+    tau = min(max(low, math.sqrt(2.0 * radius) / math.sqrt(max(variance, 1e-280))), high)
     for step in range(STEPS):
         log_sum, mean = _tilt(tau, w, x, q)
         rest = radius + log_sum + tau * mean
@@ -199,7 +199,7 @@ def _burg_root(radius: float, w: FloatArray, x: FloatArray, q: FloatArray) -> fl
     low = math.expm1(min(math.sqrt(8.0 * radius), 690.0))
     high = LARGEST
     variance = _variance(w, x)
-    s = min(max(low, math.sqrt(2.0 * radius / max(variance, 1e-280))), high)
+    s = min(max(low, math.sqrt(2.0 * radius) / math.sqrt(max(variance, 1e-280))), high)
     for step in range(STEPS):
         logs, log_mean, slope = _harmonic(s, w, x, q)
         rest = radius - logs - log_mean

@@ -105,7 +105,7 @@ def tilted_value(
     weight[:] = 1.0
     _, mean, square = moments(p, x, weight)
     if tau <= 0.0:
-        tau = math.sqrt(2.0 * radius / max(square - mean * mean, 1e-280))
+        tau = math.sqrt(2.0 * radius) / math.sqrt(max(square - mean * mean, 1e-280))
     low, high = 0.0, np.inf
     for _ in range(STEPS):
         decay(tau, x, power, bits, weight)
