@@ -199,7 +199,8 @@ def print_verdict(
     if isinstance(certificate, SaddleCertificate):
         about = f"v* against nature ({type(certificate.ambiguity).__name__})"
         if certificate.fixed:
-            about, loses = f"the policy's {about.replace('v*', 'value')}", "that value is known within"
+            about = f"the policy's {about.replace('v*', 'value')}"
+            loses = "that value is known within"
     objective = certificate.objective
     how = "in exact rational arithmetic" if verified.exact else "in floating point"
     rounding = f" + {rounded_up(verified.tolerance)}" if verified.tolerance > 0 else ""
