@@ -1,6 +1,7 @@
 """Frozen data: what a problem is and what an answer is."""
 
 from mdptheory.models._checks import absorbing_states
+from mdptheory.models._one_hot import one_hot_actions
 from mdptheory.models.ambiguity import (
     AmbiguitySet,
     BurgBall,
@@ -20,7 +21,26 @@ from mdptheory.models.ambiguity import (
     WassersteinBall,
     WeightedL1Ball,
 )
+from mdptheory.models.factor_ambiguity import (
+    ChiSquarePenalty,
+    FactorAmbiguity,
+    FactorKind,
+    FactorPenalty,
+    KLPenalty,
+    TVBall,
+    TVPenalty,
+    factor_levels,
+)
+from mdptheory.models.linear import (
+    FeatureProcess,
+    KnownModel,
+    LinearMDP,
+    SampledLinearMDP,
+)
+from mdptheory.models.linear_plan import LinearPlan
 from mdptheory.models.objective import Discounted, FiniteHorizon, Objective, TotalReward
+from mdptheory.models.offline import OfflineData, OfflineStatistics, RealData
+from mdptheory.models.offline_certificate import OfflineCertificate
 from mdptheory.models.result import (
     BoundsCertificate,
     Convergence,
@@ -39,25 +59,41 @@ __all__ = [
     "BurgBall",
     "CVaRSet",
     "ChiSquareBall",
+    "ChiSquarePenalty",
     "ContaminationSet",
     "Convergence",
     "Discounted",
     "EVaRSet",
+    "FactorAmbiguity",
+    "FactorKind",
+    "FactorPenalty",
     "FactorSet",
+    "FeatureProcess",
     "FiniteHorizon",
     "FiniteSet",
     "IntervalSet",
     "KLBall",
+    "KLPenalty",
+    "KnownModel",
     "L1Ball",
     "L2Ball",
+    "LinearMDP",
+    "LinearPlan",
     "LinfBall",
     "Objective",
+    "OfflineCertificate",
+    "OfflineData",
+    "OfflineStatistics",
+    "RealData",
     "RobustSolution",
     "RowAmbiguity",
     "SaddleCertificate",
+    "SampledLinearMDP",
     "SignedLpBall",
     "Solution",
     "Status",
+    "TVBall",
+    "TVPenalty",
     "TabularMDP",
     "TotalReward",
     "Trace",
@@ -65,4 +101,6 @@ __all__ = [
     "WassersteinBall",
     "WeightedL1Ball",
     "absorbing_states",
+    "factor_levels",
+    "one_hot_actions",
 ]
