@@ -1,0 +1,1 @@
+"""DR-RPO (reconstruction): robust online learning with a regularised policy."""
