@@ -47,6 +47,13 @@ def as_index_array(name: str, value: npt.ArrayLike) -> IntArray:
     return np.ascontiguousarray(array)
 
 
+def read_only(array: npt.ArrayLike, dtype: type[np.generic] | None = None) -> npt.NDArray[Any]:
+    """Return a C-contiguous copy that cannot be written to."""
+    kept = np.array(array, dtype=dtype, order="C")
+    kept.setflags(write=False)
+    return kept
+
+
 def check_shape(name: str, array: npt.NDArray[np.generic], shape: tuple[int | None, ...]) -> None:
     """Require a shape; ``None`` stands for any length."""
     fits = array.ndim == len(shape) and all(

@@ -8,7 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mdptheory._typing import FloatArray, IntArray
-from mdptheory._validation import as_float_array, check_finite, check_shape, check_simplex
+from mdptheory._validation import (
+    as_float_array,
+    check_finite,
+    check_shape,
+    check_simplex,
+    read_only,
+)
 from mdptheory.errors import InvalidModelError
 from mdptheory.models._linear_checks import (
     check_absorbing,
@@ -79,8 +85,9 @@ class KnownModel:
         check_finite("phi", phi)
         check_finite("theta", theta)
         reward = np.einsum("hsad,hd->hsa", phi if phi.ndim == 4 else phi[None], theta)
-        _store(self, phi=phi, theta=theta, reward=reward)
-        _store(self, start=first_state(self.initial, phi.shape[-3]))
+        start = first_state(self.initial, phi.shape[-3])
+        for name, array in (("phi", phi), ("theta", theta), ("reward", reward), ("start", start)):
+            object.__setattr__(self, name, read_only(array))
         object.__setattr__(self, "simplex", bool(check))
         if check:
             check_features(phi)
@@ -172,10 +179,9 @@ class LinearMDP:
         check_simplex("mu", mu)
         if self.fail_state is not None:
             check_absorbing(self.fail_state, known.features, mu)
-        _store(self, mu=mu)
-        for name in ("phi", "theta"):
-            object.__setattr__(self, name, getattr(known, name))
-        object.__setattr__(self, "known", known)
+        kept = {"phi": known.phi, "theta": known.theta, "mu": read_only(mu), "known": known}
+        for name, value in kept.items():
+            object.__setattr__(self, name, value)
 
     @classmethod
     def from_tabular(cls, mdp: TabularMDP) -> Self:
@@ -296,11 +302,3 @@ class FeatureProcess(Protocol):
 
     def sample(self, step: int, states: FloatArray, actions: IntArray, u: FloatArray) -> FloatArray:
         """Return next states of shape (n,) for uniforms in [0, 1)."""
-
-
-def _store(owner: object, **arrays: FloatArray) -> None:
-    """Keep copies that cannot be written to."""
-    for name, array in arrays.items():
-        kept = np.array(array, order="C")
-        kept.setflags(write=False)
-        object.__setattr__(owner, name, kept)

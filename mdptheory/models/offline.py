@@ -7,7 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 from mdptheory._typing import FloatArray, IntArray
-from mdptheory._validation import as_float_array, as_index_array, check_count, check_shape, place
+from mdptheory._validation import (
+    as_float_array,
+    as_index_array,
+    check_count,
+    check_shape,
+    place,
+    read_only,
+)
 from mdptheory.errors import InvalidModelError
 from mdptheory.models.linear import KnownModel
 
@@ -50,9 +57,7 @@ class OfflineData:
                 raise InvalidModelError(
                     f"{place(name, (k, h))} is {array[k, h]}; expected an index of at least 0"
                 )
-            kept = np.array(array, dtype=np.int64, order="C")
-            kept.setflags(write=False)
-            object.__setattr__(self, name, kept)
+            object.__setattr__(self, name, read_only(array, np.int64))
 
     @property
     def n_episodes(self) -> int:
@@ -139,7 +144,7 @@ class OfflineStatistics:
     def __post_init__(self) -> None:
         """Check the counts and sum what regressions need."""
         known = self.known
-        counts = np.array(as_index_array("counts", self.counts), dtype=np.int64, order="C")
+        counts = read_only(as_index_array("counts", self.counts), np.int64)
         shape = (known.horizon, known.n_states, known.n_actions, known.n_states)
         check_shape("counts", counts, shape)
         if (counts < 0).any():
@@ -161,11 +166,8 @@ class OfflineStatistics:
                 np.einsum("sa,sai->i", visits[h] * known.reward[h], phi)
             )
         object.__setattr__(self, "counts", counts)
-        counts.setflags(write=False)
         for name, parts in arrays.items():
-            stacked = np.ascontiguousarray(np.stack(parts))
-            stacked.setflags(write=False)
-            object.__setattr__(self, name, stacked)
+            object.__setattr__(self, name, read_only(parts))
 
     @property
     def n_episodes(self) -> int:
@@ -200,8 +202,8 @@ class RealData:
 
     def __post_init__(self) -> None:
         """Check the shapes, then freeze the arrays."""
-        states = np.array(as_float_array("states", self.states))
-        actions = np.array(as_index_array("actions", self.actions), dtype=np.int64)
+        states = read_only(as_float_array("states", self.states))
+        actions = read_only(as_index_array("actions", self.actions), np.int64)
         if states.ndim != 2 or 0 in states.shape:
             raise InvalidModelError(
                 f"states has shape {states.shape}; expected (episodes, horizon + 1), at least one"
@@ -212,9 +214,8 @@ class RealData:
         if np.isnan(states).any():
             k, h = (int(i) for i in np.argwhere(np.isnan(states))[0])
             raise InvalidModelError(f"{place('states', (k, h))} is nan; expected a number")
-        for name, array in (("states", states), ("actions", actions)):
-            array.setflags(write=False)
-            object.__setattr__(self, name, array)
+        object.__setattr__(self, "states", states)
+        object.__setattr__(self, "actions", actions)
 
     @property
     def n_episodes(self) -> int:
