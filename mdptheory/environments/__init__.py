@@ -10,6 +10,7 @@ from mdptheory.environments.inventory import inventory
 from mdptheory.environments.machine import machine_replacement
 from mdptheory.environments.population import population
 from mdptheory.environments.riverswim import riverswim, riverswim20, riverswim_chain
+from mdptheory.environments.simulated_linear import simulated_linear_mdp, simulated_target
 from mdptheory.environments.windy_walk import windy_walk, windy_walk_family, windy_walk_long
 
 __all__ = [
@@ -29,6 +30,8 @@ __all__ = [
     "riverswim",
     "riverswim20",
     "riverswim_chain",
+    "simulated_linear_mdp",
+    "simulated_target",
     "windy_walk",
     "windy_walk_family",
     "windy_walk_long",
