@@ -140,7 +140,11 @@ def test_no_measured_error_lies_above_its_certified_bound():
 def test_slack_columns_are_the_reports(report_file):
     config = fig2_slack.Config(report=str(report_file))
     data = fig2_slack.compute(config, np.random.default_rng(0), quiet)
-    chains = json.loads(report_file.read_text())["chains"]
+    chains = [
+        chain
+        for chain in json.loads(report_file.read_text())["chains"]
+        if chain["id"].startswith("planning.")
+    ]
     assert list(data["chain"]) == [chain["id"] for chain in chains]
     links = [link for chain in chains for link in chain["links"]]
     assert list(data["link"]) == [link["statement"] for link in links]
