@@ -1,5 +1,6 @@
 """Small seeded constructors of the models that the literature measures itself on."""
 
+from mdptheory.environments._cumulative import cumulative
 from mdptheory.environments.catalogue import CATALOGUE
 from mdptheory.environments.chain import chain, combination_lock
 from mdptheory.environments.gambler import gamblers_ruin, gamblers_ruin_total
@@ -17,6 +18,7 @@ __all__ = [
     "CATALOGUE",
     "chain",
     "combination_lock",
+    "cumulative",
     "gamblers_ruin",
     "gamblers_ruin_total",
     "garnet",
