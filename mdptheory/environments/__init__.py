@@ -1,8 +1,10 @@
 """Small seeded constructors of the models that the literature measures itself on."""
 
 from mdptheory.environments._cumulative import cumulative
+from mdptheory.environments.american_put import AmericanPut, put_value
 from mdptheory.environments.catalogue import CATALOGUE
 from mdptheory.environments.chain import chain, combination_lock
+from mdptheory.environments.collect import collect, collect_real, collect_statistics
 from mdptheory.environments.gambler import gamblers_ruin, gamblers_ruin_total
 from mdptheory.environments.garnet import garnet
 from mdptheory.environments.gridworld import gridworld, gridworld_5x5, gridworld_torus
@@ -10,13 +12,18 @@ from mdptheory.environments.healthcare import healthcare
 from mdptheory.environments.inventory import inventory
 from mdptheory.environments.machine import machine_replacement
 from mdptheory.environments.population import population
+from mdptheory.environments.random_linear import random_simplex_mdp
 from mdptheory.environments.riverswim import riverswim, riverswim20, riverswim_chain
 from mdptheory.environments.simulated_linear import simulated_linear_mdp, simulated_target
 from mdptheory.environments.windy_walk import windy_walk, windy_walk_family, windy_walk_long
 
 __all__ = [
     "CATALOGUE",
+    "AmericanPut",
     "chain",
+    "collect",
+    "collect_real",
+    "collect_statistics",
     "combination_lock",
     "cumulative",
     "gamblers_ruin",
@@ -29,6 +36,8 @@ __all__ = [
     "inventory",
     "machine_replacement",
     "population",
+    "put_value",
+    "random_simplex_mdp",
     "riverswim",
     "riverswim20",
     "riverswim_chain",
