@@ -2,7 +2,7 @@
 
 from mdptheory.environments._cumulative import cumulative
 from mdptheory.environments.american_put import AmericanPut, put_value
-from mdptheory.environments.catalogue import CATALOGUE
+from mdptheory.environments.catalogue import CATALOGUE, LINEAR_CATALOGUE
 from mdptheory.environments.chain import chain, combination_lock
 from mdptheory.environments.collect import collect, collect_real, collect_statistics
 from mdptheory.environments.gambler import gamblers_ruin, gamblers_ruin_total
@@ -19,6 +19,7 @@ from mdptheory.environments.windy_walk import windy_walk, windy_walk_family, win
 
 __all__ = [
     "CATALOGUE",
+    "LINEAR_CATALOGUE",
     "AmericanPut",
     "chain",
     "collect",

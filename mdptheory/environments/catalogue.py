@@ -12,9 +12,11 @@ from mdptheory.environments.healthcare import healthcare
 from mdptheory.environments.inventory import inventory
 from mdptheory.environments.machine import machine_replacement
 from mdptheory.environments.population import population
+from mdptheory.environments.random_linear import random_simplex_mdp
 from mdptheory.environments.riverswim import riverswim, riverswim20, riverswim_chain
+from mdptheory.environments.simulated_linear import simulated_linear_mdp
 from mdptheory.environments.windy_walk import windy_walk, windy_walk_long
-from mdptheory.models import TabularMDP
+from mdptheory.models import LinearMDP, TabularMDP
 
 CATALOGUE: Mapping[str, Callable[[], TabularMDP]] = MappingProxyType(
     {
@@ -43,3 +45,12 @@ CATALOGUE: Mapping[str, Callable[[], TabularMDP]] = MappingProxyType(
     }
 )
 """Environment by name; each constructor takes no argument and returns the same model each time."""
+
+LINEAR_CATALOGUE: Mapping[str, Callable[[], LinearMDP]] = MappingProxyType(
+    {
+        "random_simplex": partial(random_simplex_mdp, 6, 3, 4, 4, fail=True, rng=0),
+        "simulated_linear": simulated_linear_mdp,
+        "simulated_linear_leaky": partial(simulated_linear_mdp, leaky=0.05),
+    }
+)
+"""Linear MDP by name; each constructor takes no argument and returns the same model each time."""
