@@ -4,7 +4,7 @@ from mdptheory.environments._cumulative import cumulative
 from mdptheory.environments.american_put import AmericanPut, put_value
 from mdptheory.environments.catalogue import CATALOGUE, LINEAR_CATALOGUE
 from mdptheory.environments.chain import chain, combination_lock
-from mdptheory.environments.collect import collect, collect_real, collect_statistics
+from mdptheory.environments.collecting import collect, collect_real, collect_statistics
 from mdptheory.environments.gambler import gamblers_ruin, gamblers_ruin_total
 from mdptheory.environments.garnet import garnet
 from mdptheory.environments.gridworld import gridworld, gridworld_5x5, gridworld_torus
