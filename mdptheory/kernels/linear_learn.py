@@ -1,0 +1,308 @@
+"""Learning a linear MDP online: fit all steps backwards, play an episode, absorb what was seen.
+
+Per step h, with ridge ``g``: ``Lambda = g I + sum phi phi'``, its inverse by rank-one updates, and
+``M = sum phi 1{next state}``, so that ``Lambda^-1 M`` stands in for the unknown factors. The fit::
+
+    q[h] = clip(r + phi @ nu + sign * width, 0, ceiling)      nu = worth of v[h + 1] to each factor
+    width = sum_i phi_i beta_i sqrt(Lambda^-1_ii)              (l1)
+
+is followed greedily (``tau = 0``) or softly: ``pi`` is proportional to ``reference exp(q / tau)``.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from mdptheory._typing import FloatArray, IntArray
+from mdptheory.kernels.linear_records import (
+    ELLIPTIC,
+    L1,
+    L2,
+    Desk,
+    Fit,
+    Log,
+    Memory,
+    Task,
+    Truth,
+    World,
+)
+from mdptheory.kernels.linear_rollout import cumulative_rows, roll_episode
+from mdptheory.kernels.linear_track import track_fit
+from mdptheory.kernels.signed import signed_worth
+
+
+@njit(cache=True, nogil=True)
+def ascending(v: FloatArray, order: IntArray) -> None:
+    """Write the stable ascending order of ``v``; insertion, the quickest for a handful."""
+    if v.size > 32:
+        order[:] = np.argsort(v, kind="mergesort")
+        return
+    for i in range(v.size):
+        j = i
+        while j > 0 and v[order[j - 1]] > v[i]:
+            order[j] = order[j - 1]
+            j -= 1
+        order[j] = i
+
+
+@njit(cache=True, nogil=True)
+def regress(inverse: FloatArray, moments: FloatArray, coef: FloatArray) -> None:
+    """Write the ridge estimate of the factors, ``inverse @ moments``."""
+    n_factors, n_states = coef.shape
+    for i in range(n_factors):
+        for s in range(n_states):
+            coef[i, s] = 0.0
+        for j in range(n_factors):
+            for s in range(n_states):
+                coef[i, s] += inverse[i, j] * moments[j, s]
+
+
+@njit(cache=True, nogil=True)
+def write_spread(
+    bonus: int,
+    inverse: FloatArray,
+    size: float,
+    slope: FloatArray,
+    offset: FloatArray,
+    spread: FloatArray,
+) -> None:
+    """Write the width of each factor; without its standard error for elliptic widths."""
+    for i in range(spread.size):
+        spread[i] = slope[i] * size + offset[i]
+        if bonus != ELLIPTIC:
+            spread[i] *= math.sqrt(max(inverse[i, i], 0.0))
+
+
+@njit(cache=True, nogil=True)
+def write_widths(
+    bonus: int, phi: FloatArray, inverse: FloatArray, spread: FloatArray, width: FloatArray
+) -> None:
+    """Write the width of each state and action; ``phi`` is (d, S, A)."""
+    n_factors, n_states, n_actions = phi.shape
+    for s in range(n_states):
+        for a in range(n_actions):
+            width[s, a] = 0.0
+        for i in range(n_factors):
+            if bonus == L1:
+                for a in range(n_actions):
+                    width[s, a] += phi[i, s, a] * spread[i]
+            elif bonus == L2:
+                for a in range(n_actions):
+                    width[s, a] += (phi[i, s, a] * spread[i]) ** 2
+            else:
+                for j in range(n_factors):
+                    pair = spread[i] * inverse[i, j] * spread[j]
+                    for a in range(n_actions):
+                        width[s, a] += phi[i, s, a] * phi[j, s, a] * pair
+        if bonus != L1:
+            for a in range(n_actions):
+                width[s, a] = math.sqrt(max(width[s, a], 0.0))
+
+
+@njit(cache=True, nogil=True)
+def write_q(
+    phi: FloatArray,
+    reward: FloatArray,
+    nu: FloatArray,
+    width: FloatArray,
+    sign: float,
+    low: float,
+    high: float,
+    q: FloatArray,
+) -> None:
+    """Write the clipped values of all actions of a step; ``phi`` is (d, S, A)."""
+    n_factors, n_states, n_actions = phi.shape
+    for s in range(n_states):
+        for a in range(n_actions):
+            q[s, a] = reward[s, a]
+        for i in range(n_factors):
+            for a in range(n_actions):
+                q[s, a] += phi[i, s, a] * nu[i]
+        for a in range(n_actions):
+            q[s, a] = max(min(q[s, a] + sign * width[s, a], high), low)
+
+
+@njit(cache=True, nogil=True)
+def act_greedily(q: FloatArray, pi: FloatArray, v: FloatArray) -> None:
+    """Put all mass on the first best action of each state; write its value."""
+    for s in range(q.shape[0]):
+        best = 0
+        for a in range(q.shape[1]):
+            pi[s, a] = 0.0
+            if q[s, a] > q[s, best]:
+                best = a
+        pi[s, best] = 1.0
+        v[s] = q[s, best]
+
+
+@njit(cache=True, nogil=True)
+def act_softly(
+    q: FloatArray,
+    log_reference: FloatArray,
+    tau: float,
+    keep: float,
+    sink: int,
+    log_pi: FloatArray,
+    pi: FloatArray,
+    v: FloatArray,
+) -> None:
+    """Write policy and values of each state.
+
+    With ``keep = 0``, ``pi`` maximises ``pi @ q - tau KL(pi || reference)``; otherwise there is a
+    further charge of ``keep KL(pi || old pi)``, which the value does not count. The fail state
+    ``sink`` is worth 0 and keeps its policy.
+    """
+    scale = 1.0 / (tau + keep)
+    for s in range(q.shape[0]):
+        if s == sink:
+            v[s] = 0.0
+            continue
+        for a in range(q.shape[1]):
+            old = keep * log_pi[s, a] if keep > 0.0 else 0.0
+            log_pi[s, a] = scale * (tau * log_reference[s, a] + old + q[s, a])
+        high = log_pi[s, 0]
+        for a in range(q.shape[1]):
+            high = max(high, log_pi[s, a])
+        total = 0.0
+        for a in range(q.shape[1]):
+            pi[s, a] = math.exp(log_pi[s, a] - high)
+            total += pi[s, a]
+        log_sum = high + math.log(total)
+        v[s] = tau * log_sum if keep == 0.0 else 0.0
+        for a in range(q.shape[1]):
+            pi[s, a] /= total
+            log_pi[s, a] -= log_sum
+            if keep > 0.0:
+                v[s] += pi[s, a] * (q[s, a] - tau * (log_pi[s, a] - log_reference[s, a]))
+
+
+@njit(cache=True, nogil=True)
+def write_worths(
+    kind: int,
+    level: FloatArray,
+    floor: float,
+    cap: float,
+    shift: bool,
+    coef: FloatArray,
+    v: FloatArray,
+    order: IntArray,
+    nu: FloatArray,
+) -> None:
+    """Write the estimated worth of ``v`` to each factor, between 0 and ``cap``."""
+    ascending(v, order)
+    signed_worth(kind, level, coef, v, order, floor, cap, shift, nu)
+    for i in range(nu.size):
+        nu[i] = min(max(nu[i], 0.0), cap)
+
+
+@njit(cache=True, nogil=True)
+def write_weights(
+    inverse: FloatArray,
+    reward_moments: FloatArray,
+    coef: FloatArray,
+    v: FloatArray,
+    nu: FloatArray,
+) -> None:
+    """Write the estimated weights of reward and ``v``, if the reward is not known."""
+    for i in range(nu.size):
+        nu[i] = 0.0
+        for s in range(v.size):
+            nu[i] += coef[i, s] * v[s]
+        for j in range(nu.size):
+            nu[i] += inverse[i, j] * reward_moments[j]
+
+
+@njit(cache=True, nogil=True)
+def fit_policy(task: Task, memory: Memory, desk: Desk, fit: Fit) -> None:
+    """Fit worths, widths, values and policy of all steps, from the last to the first."""
+    n_steps = fit.nu.shape[0]
+    low = 0.0 if task.clip_zero else -np.inf
+    spread, coef, sink = desk.spread, desk.coef, task.sink
+    fit.v[n_steps] = 0.0
+    for h in range(n_steps - 1, -1, -1):
+        phi, inverse = task.phi[h if task.phi.shape[0] > 1 else 0], memory.inverse[h]
+        q, pi, v, width = fit.q[h], fit.pi[h], fit.v[h], fit.width[h]
+        nu, after, cap = fit.nu[h], fit.v[h + 1], float(n_steps - 1 - h)
+        regress(inverse, memory.moments[h], coef)
+        if not task.reward_known:
+            write_weights(inverse, memory.reward_moments[h], coef, after, nu)
+        elif h < n_steps - 1:
+            floor = 0.0 if sink >= 0 and task.keep == 0.0 else after.min()
+            level, shift = task.level[h], task.shift
+            write_worths(task.kind, level, floor, cap, shift, coef, after, desk.order, nu)
+        if h < n_steps - 1 or task.bonus_last:
+            size = math.sqrt(0.25 * memory.log_det[h] + task.log_term[h])
+            write_spread(task.bonus, inverse, size, task.slope[h], task.offset[h], spread)
+            write_widths(task.bonus, phi, inverse, spread, width)
+        write_q(phi, task.seen[h], nu, width, task.sign, low, task.ceiling[h], q)
+        if sink >= 0:
+            width[sink] = 0.0
+            q[sink] = 0.0
+        if task.tau > 0.0:
+            reference, log_pi = task.log_reference[h], fit.log_pi[h]
+            act_softly(q, reference, task.tau, task.keep, sink, log_pi, pi, v)
+        else:
+            act_greedily(q, pi, v)
+        cumulative_rows(pi, fit.cdf[h])
+    memory.fitted[:] = memory.log_det
+
+
+@njit(cache=True, nogil=True)
+def absorb(task: Task, memory: Memory, states: IntArray, actions: IntArray, x: FloatArray) -> None:
+    """Add an episode: rank-one updates of statistics, inverse and determinant; ``x`` is space."""
+    n_factors = memory.gram.shape[1]
+    for h in range(actions.size):
+        s, a, after = states[h], actions[h], states[h + 1]
+        phi = task.phi[h if task.phi.shape[0] > 1 else 0, :, s, a]
+        inverse = memory.inverse[h]
+        norm = 0.0
+        for i in range(n_factors):
+            x[i] = 0.0
+            for j in range(n_factors):
+                x[i] += inverse[i, j] * phi[j]
+            norm += x[i] * phi[i]
+        scale = 1.0 / (1.0 + norm)
+        for i in range(n_factors):
+            for j in range(n_factors):
+                inverse[i, j] -= scale * (x[i] * x[j])
+                memory.gram[h, i, j] += phi[i] * phi[j]
+            memory.moments[h, i, after] += phi[i]
+            memory.reward_moments[h, i] += phi[i] * task.reward[h, s, a]
+        memory.log_det[h] += math.log1p(norm)
+
+
+@njit(cache=True, nogil=True)
+def needs_fit(memory: Memory, doubling: bool) -> bool:
+    """Whether to fit again: always, or once some determinant has doubled since the last fit."""
+    return not doubling or bool((memory.log_det > memory.fitted + math.log(2.0)).any())
+
+
+@njit(cache=True, nogil=True)
+def run_episodes(
+    task: Task,
+    world: World,
+    truth: Truth,
+    doubling: bool,
+    first: int,
+    memory: Memory,
+    desk: Desk,
+    fit: Fit,
+    draws: FloatArray,
+    log: Log,
+) -> None:
+    """Play an episode for each row of ``draws``; overwrite ``memory``, ``fit`` and ``log``.
+
+    ``first`` is the number of episodes played before.
+    """
+    for k in range(draws.shape[0]):
+        log.refitted[k] = needs_fit(memory, doubling)
+        if log.refitted[k]:
+            fit_policy(task, memory, desk, fit)
+        log.optimistic[k] = 0.0
+        for s in range(truth.start.size):
+            log.optimistic[k] += truth.start[s] * fit.v[0, s]
+        if truth.every > 0 and (first + k) % truth.every == 0:
+            log.regret[k], log.certificate[k], log.event[k] = track_fit(task, truth, fit)
+        roll_episode(draws[k], world.start, fit.cdf, world.kernel, log.states[k], log.actions[k])
+        absorb(task, memory, log.states[k], log.actions[k], desk.spread)
