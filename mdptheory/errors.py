@@ -27,3 +27,19 @@ class StallWarning(UserWarning):
 
 class TruncationWarning(UserWarning):
     """Simulated runs are so short that what is cut off may exceed the tolerance."""
+
+
+class FitWarning(UserWarning):
+    """Data or options leave a fit less sure than it looks; the message names the first place."""
+
+
+class CoverageWarning(FitWarning):
+    """Some factors have no data at some steps; estimates there rest on the ridge alone."""
+
+
+class FeatureWarning(FitWarning):
+    """Features do not sum to 1, so the model is no linear MDP."""
+
+
+class UnderflowWarning(FitWarning):
+    """A weight is so small beside the values that an exponential vanishes in floats."""

@@ -1,0 +1,108 @@
+"""What nature makes of estimated factors: the signed duals, by the cheapest way that is exact."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from mdptheory._typing import FloatArray
+from mdptheory.kernels.signed import signed_worth
+from mdptheory.models.factor_ambiguity import FactorKind
+
+Search: TypeAlias = Literal["breakpoints", "nelder-mead", "chi-square-minimum"]
+Solve: TypeAlias = Callable[[FloatArray], FloatArray]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """One step's question: what the factors are worth, given the values behind them.
+
+    Attributes
+    ----------
+    kind : FactorKind
+        What nature may do.
+    level : array of shape (d,)
+        Radii or weights.
+    v : array of shape (n,)
+        Values of the points.
+    floor : float
+        The least value nature can reach.
+    cap : float
+        Bound on the values.
+    kl_shift : bool
+        Estimate KL moments as one minus the moment of ``1 - exp(-v / weight)``.
+    search : Search
+        How duals are maximised.
+    """
+
+    kind: FactorKind
+    level: FloatArray
+    v: FloatArray
+    floor: float
+    cap: float
+    kl_shift: bool = False
+    search: Search = "breakpoints"
+
+
+def worth_of_factors(
+    problem: Problem, moments: FloatArray, gram_inverse: FloatArray, solve: Solve
+) -> FloatArray:
+    """Return the estimated worth of each factor, not clipped.
+
+    Parameters
+    ----------
+    problem : Problem
+        The question.
+    moments : array of shape (d, n)
+        See `Step`.
+    gram_inverse : array of shape (d, d)
+        ``Lambda^-1``.
+    solve : callable
+        ``solve(rhs)`` returns ``Lambda^-1 rhs``.
+
+    Returns
+    -------
+    array of shape (d,)
+        Worths, in units of reward.
+
+    Notes
+    -----
+    Penalties on total variation and KL divergence with one weight for all factors ask for the
+    moments of one function: one product with ``moments``, one solve. All else needs the weights
+    ``Lambda^-1 moments`` that estimates give to points.
+    """
+    kind, v = problem.kind, problem.v
+    level = problem.level[0] if (problem.level == problem.level[0]).all() else None
+    if kind == FactorKind.NOMINAL:
+        return solve(moments @ v)
+    if level is not None and kind == FactorKind.TV_PENALTY:
+        return solve(moments @ np.minimum(v, problem.floor + level))
+    if level is not None and level < np.inf and kind == FactorKind.KL_PENALTY:
+        return _kl_worth(problem, float(level), lambda g: solve(moments @ g))
+    weights = np.ascontiguousarray(gram_inverse @ moments)
+    if problem.search != "breakpoints":
+        from mdptheory.algorithms._published import published_worth
+
+        return published_worth(problem, weights)
+    w = np.empty(len(weights))
+    order = np.argsort(v, kind="stable")
+    signed_worth(
+        int(kind), problem.level, weights, v, order, problem.floor, problem.cap, problem.kl_shift, w
+    )
+    return w
+
+
+def _kl_worth(problem: Problem, weight: float, moment: Solve) -> FloatArray:
+    """Return ``-weight log`` of the moment of ``exp(-v / weight)``, which is at least that of cap.
+
+    Exponents are taken from the least value on, so that none underflows for all points at once.
+    """
+    v, least = problem.v, float(problem.v.min())
+    if problem.kl_shift:
+        least, estimate = 0.0, 1.0 + moment(np.expm1(-v / weight))
+    else:
+        estimate = moment(np.exp(-(v - least) / weight))
+    positive = np.where(estimate > 0.0, estimate, 1.0)
+    worth = np.minimum(least - weight * np.log(positive), problem.cap)
+    return np.asarray(np.where(estimate > 0.0, worth, problem.cap))
