@@ -279,6 +279,29 @@ def needs_fit(memory: Memory, doubling: bool) -> bool:
 
 
 @njit(cache=True, nogil=True)
+def prepare(
+    task: Task,
+    truth: Truth,
+    doubling: bool,
+    first: int,
+    k: int,
+    memory: Memory,
+    desk: Desk,
+    fit: Fit,
+    log: Log,
+) -> None:
+    """Fit before episode ``first + k`` if it is due, measure the fit, and log both in row k."""
+    log.refitted[k] = needs_fit(memory, doubling)
+    if log.refitted[k]:
+        fit_policy(task, memory, desk, fit)
+    log.optimistic[k] = 0.0
+    for s in range(truth.start.size):
+        log.optimistic[k] += truth.start[s] * fit.v[0, s]
+    if truth.every > 0 and (first + k) % truth.every == 0:
+        log.regret[k], log.certificate[k], log.event[k] = track_fit(task, truth, fit)
+
+
+@njit(cache=True, nogil=True)
 def run_episodes(
     task: Task,
     world: World,
@@ -296,13 +319,7 @@ def run_episodes(
     ``first`` is the number of episodes played before.
     """
     for k in range(draws.shape[0]):
-        log.refitted[k] = needs_fit(memory, doubling)
-        if log.refitted[k]:
-            fit_policy(task, memory, desk, fit)
-        log.optimistic[k] = 0.0
-        for s in range(truth.start.size):
-            log.optimistic[k] += truth.start[s] * fit.v[0, s]
-        if truth.every > 0 and (first + k) % truth.every == 0:
-            log.regret[k], log.certificate[k], log.event[k] = track_fit(task, truth, fit)
-        roll_episode(draws[k], world.start, fit.cdf, world.kernel, log.states[k], log.actions[k])
-        absorb(task, memory, log.states[k], log.actions[k], desk.spread)
+        prepare(task, truth, doubling, first, k, memory, desk, fit, log)
+        states, actions = log.states[k], log.actions[k]
+        roll_episode(draws[k], world.start, fit.cdf, world.kernel, states, actions)
+        absorb(task, memory, states, actions, desk.spread)
