@@ -1,8 +1,9 @@
-"""The independent checker: it believes no solver, only the rows of the model.
+"""The independent checker: it believes no solver, only the rows of the model, or the data.
 
 `check` verifies two kinds of claims: bounds on an ordinary model's optimal value
 (`BoundsCertificate`, proved in `bounds`) and saddle points of a robust model (`SaddleCertificate`,
-proved in `saddle`).
+proved in `saddle`). `check_offline` verifies claims about policies learnt from episodes
+(`OfflineCertificate`, proved in `offline`).
 
 Dual variables of a robust claim
 --------------------------------
@@ -39,10 +40,16 @@ from typing import overload
 
 from mdptheory.certificates._verdict import SaddleVerified, Verified
 from mdptheory.certificates.bounds import check_bounds
+from mdptheory.certificates.offline import OfflineVerified, check_offline
 from mdptheory.certificates.saddle import check_saddle
-from mdptheory.models import BoundsCertificate, SaddleCertificate, TabularMDP
+from mdptheory.models import (
+    BoundsCertificate,
+    OfflineCertificate,
+    SaddleCertificate,
+    TabularMDP,
+)
 
-__all__ = ["SaddleVerified", "Verified", "check"]
+__all__ = ["OfflineVerified", "SaddleVerified", "Verified", "check", "check_offline"]
 
 
 @overload
@@ -99,6 +106,8 @@ def check(
         return check_saddle(certificate, mdp, exact)
     if isinstance(certificate, BoundsCertificate):
         return check_bounds(certificate, mdp, exact)
+    if isinstance(certificate, OfflineCertificate):
+        raise TypeError("certificate is about data; check_offline(certificate, data, known) has it")
     raise TypeError(
         f"certificate is of type {type(certificate).__name__}; expected a BoundsCertificate or a"
         " SaddleCertificate"

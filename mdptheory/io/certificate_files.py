@@ -2,34 +2,57 @@
 
 import json
 import math
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from mdptheory.errors import InvalidFileError
+from mdptheory.io import offline_certificate_files, saddle_files
 from mdptheory.io._common import reading
 from mdptheory.io._objective import objective_fields, objective_from_fields
 from mdptheory.io.npz import decode_json, encode_json, load_arrays, parse_json, save_arrays
-from mdptheory.io.saddle_files import FORMAT as SADDLE
-from mdptheory.io.saddle_files import KNOWN, REQUIRED, saddle_fields, saddle_from_fields
-from mdptheory.models import BoundsCertificate, FiniteHorizon, Objective, SaddleCertificate
+from mdptheory.io.offline_certificate_files import offline_fields, offline_from_fields
+from mdptheory.io.saddle_files import saddle_fields, saddle_from_fields
+from mdptheory.models import (
+    BoundsCertificate,
+    FiniteHorizon,
+    Objective,
+    OfflineCertificate,
+    SaddleCertificate,
+)
 
 FORMAT = "mdptheory bounds certificate 1"
+Certificate: TypeAlias = BoundsCertificate | SaddleCertificate | OfflineCertificate
 _ARRAYS = ("lower", "upper", "policy", "absorption", "terminal")
 _REQUIRED = {"lower", "upper", "policy"}
 
 
-def write_certificate(
-    certificate: BoundsCertificate | SaddleCertificate, path: str | PathLike[str]
-) -> None:
+class _Form(NamedTuple):
+    """A kind of certificate whose arrays are packed: their names, and who builds it."""
+
+    known: set[str]
+    required: set[str]
+    build: Callable[[dict[str, Any], dict[str, npt.NDArray[Any]]], Certificate]
+
+
+_PACKED = {
+    saddle_files.FORMAT: _Form(saddle_files.KNOWN, saddle_files.REQUIRED, saddle_from_fields),
+    offline_certificate_files.FORMAT: _Form(
+        offline_certificate_files.KNOWN, offline_certificate_files.REQUIRED, offline_from_fields
+    ),
+}
+
+
+def write_certificate(certificate: Certificate, path: str | PathLike[str]) -> None:
     """Write a certificate as JSON, or as a NumPy archive if the name ends in ``.npz``.
 
     Parameters
     ----------
-    certificate : BoundsCertificate or SaddleCertificate
+    certificate : BoundsCertificate, SaddleCertificate or OfflineCertificate
         The claim; its numbers are written so that they read back bit for bit.
     path : str or path
         The file.
@@ -40,12 +63,15 @@ def write_certificate(
         If ``certificate`` is something else.
     """
     if isinstance(certificate, SaddleCertificate):
-        _write_saddle(certificate, Path(path))
+        _write_packed(*saddle_fields(certificate), Path(path))
+        return
+    if isinstance(certificate, OfflineCertificate):
+        _write_packed(*offline_fields(certificate), Path(path))
         return
     if not isinstance(certificate, BoundsCertificate):
         raise TypeError(
-            f"certificate has type {type(certificate).__name__}; expected a BoundsCertificate or a"
-            " SaddleCertificate"
+            f"certificate has type {type(certificate).__name__}; expected a BoundsCertificate, a"
+            " SaddleCertificate or an OfflineCertificate"
         )
     objective = certificate.objective
     terminal = objective.terminal if isinstance(objective, FiniteHorizon) else None
@@ -60,7 +86,7 @@ def write_certificate(
         place.write_text(json.dumps(head | body, allow_nan=False) + "\n", encoding="ascii")
 
 
-def read_certificate(path: str | PathLike[str]) -> BoundsCertificate | SaddleCertificate:
+def read_certificate(path: str | PathLike[str]) -> Certificate:
     """Read what `write_certificate` wrote; whether the claim holds is checked elsewhere.
 
     Parameters
@@ -70,7 +96,7 @@ def read_certificate(path: str | PathLike[str]) -> BoundsCertificate | SaddleCer
 
     Returns
     -------
-    BoundsCertificate or SaddleCertificate
+    BoundsCertificate, SaddleCertificate or OfflineCertificate
         The claim, with read-only arrays of consistent shapes.
 
     Raises
@@ -83,8 +109,9 @@ def read_certificate(path: str | PathLike[str]) -> BoundsCertificate | SaddleCer
     with reading(place):
         is_archive = place.suffix.lower() == ".npz"
         head, arrays = _read_archive(place) if is_archive else _read_json(place)
-        if head.get("format") == SADDLE:
-            return saddle_from_fields(head, arrays)
+        form = _form(head)
+        if form is not None:
+            return form.build(head, arrays)
         if head.get("format") != FORMAT:
             raise InvalidFileError(f"{place} is not a {FORMAT!r} file")
         floats = {
@@ -102,10 +129,12 @@ def read_certificate(path: str | PathLike[str]) -> BoundsCertificate | SaddleCer
 
 
 def _read_archive(path: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-    arrays = load_arrays(path, {*_ARRAYS, *KNOWN, "meta"}, {*_REQUIRED, "meta"})
+    known = set(_ARRAYS).union(*(form.known for form in _PACKED.values()))
+    arrays = load_arrays(path, known | {"meta"}, {*_REQUIRED, "meta"})
     head = decode_json(arrays.pop("meta"))
-    if isinstance(head, dict) and head.get("format") == SADDLE:
-        _require_names(path, set(arrays), KNOWN, REQUIRED)
+    form = _form(head)
+    if form is not None:
+        _require_names(path, set(arrays), form.known, form.required)
         return head, arrays
     _require_names(path, set(arrays), set(_ARRAYS), _REQUIRED)
     if not isinstance(head, dict) or set(head) != {"format", "objective"}:
@@ -115,11 +144,12 @@ def _read_archive(path: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any
 
 def _read_json(path: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     content = parse_json(path.read_bytes())
-    if isinstance(content, dict) and content.get("format") == SADDLE:
+    form = _form(content)
+    if form is not None:
         stored = content.pop("arrays", None)
         if not isinstance(stored, dict):
             raise InvalidFileError(f"{path} has no arrays")
-        _require_names(path, set(stored), KNOWN, REQUIRED)
+        _require_names(path, set(stored), form.known, form.required)
         return content, {name: _unpacked(array, name) for name, array in stored.items()}
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InvalidFileError(f"{path} is not a {FORMAT!r} file")
@@ -139,8 +169,13 @@ def _require_names(path: Path, have: set[str], known: set[str], required: set[st
         raise InvalidFileError(f"{path} has {what}")
 
 
-def _write_saddle(certificate: SaddleCertificate, path: Path) -> None:
-    head, arrays = saddle_fields(certificate)
+def _form(head: Any) -> _Form | None:
+    """Return the form of a head that names one of the packed formats."""
+    name = head.get("format") if isinstance(head, dict) else None
+    return _PACKED.get(name) if isinstance(name, str) else None
+
+
+def _write_packed(head: dict[str, Any], arrays: dict[str, npt.NDArray[Any]], path: Path) -> None:
     if path.suffix.lower() == ".npz":
         save_arrays(path, arrays | {"meta": encode_json(head)})
         return
