@@ -172,7 +172,7 @@ def exact_actions(phi: FloatArray, fail: int | None = None) -> BoolArray:
     array of bool of shape (n, A)
         True where nothing is to be estimated.
     """
-    exact: BoolArray = ~phi.any(axis=-1)
+    exact = np.asarray(~phi.any(axis=-1))
     if fail is not None:
         exact[fail] = True
     return exact

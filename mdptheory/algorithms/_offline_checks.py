@@ -79,7 +79,7 @@ class Audit:
         missing = np.zeros(self.first.shape[-1], dtype=np.bool_)
         for h, step in zip(reversed(range(horizon)), steps, strict=True):
             self._compare(h + 1, step.phi_next[step.seen & ~step.exact.all(axis=1)], missing)
-            if not self.simplex:
+            if not self.simplex and h < horizon - 1:
                 self._sums(step)
             missing = np.diagonal(step.gram) == 0.0
             if h == horizon - 1 and not self.last:

@@ -69,7 +69,8 @@ def fit_offline(
         raise TypeError(f"options is of type {type(options).__name__}; expected OfflineOptions")
     source = _open(data, known)
     rule = rule_of(source, ambiguity, options, plain=plain)
-    if options.beta == "theory":
+    theory = isinstance(options.beta, str)
+    if theory:
         check_theory(options, ambiguity, known, weighted=plain or pilot is not None)
         rule = replace(rule, beta=_theory_beta(source, known, ambiguity, options))
     audit = Audit(source.first, source.simplex, last=plain or options.penalty_last)
@@ -82,7 +83,7 @@ def fit_offline(
     if source.statistics is None:
         return RealFit(known, estimate, ambiguity, options)
     fit = _finite_fit(estimate, known, ambiguity, options)
-    if options.beta != "theory":
+    if not theory:
         return fit
     return replace(fit, certificate=_certificate(fit, source, known))
 

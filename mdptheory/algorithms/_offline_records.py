@@ -60,8 +60,8 @@ class OfflineOptions:
         for KL balls), or by the local search of published programs from half the cap, which may
         miss the maximum.
     chi_square_minimum : bool
-        Whether the chi-square dual is *minimised*, an error of the program behind a published
-        figure.
+        Whether the local search *minimises* the chi-square dual, an error of the program behind a
+        published figure.
 
     Raises
     ------
@@ -95,16 +95,11 @@ class OfflineOptions:
         for name in _FLAGS:
             if not isinstance(getattr(self, name), bool | np.bool_):
                 raise TypeError(f"{name} is {getattr(self, name)!r}; expected True or False")
-        positive = {"low": 0.0, "open_low": True, "open_high": True}
-        object.__setattr__(self, "ridge", check_number("ridge", self.ridge, **positive))
-        delta = check_number("delta", self.delta, high=1.0, **positive)
-        object.__setattr__(self, "delta", delta)
+        for name, high in (("ridge", np.inf), ("delta", 1.0)):
+            given = getattr(self, name)
+            checked = check_number(name, given, low=0.0, high=high, open_low=True, open_high=True)
+            object.__setattr__(self, name, checked)
         object.__setattr__(self, "beta", _checked_beta(self.beta))
-        if self.chi_square_minimum and self.optimizer == "nelder-mead":
-            raise InvalidModelError(
-                "optimizer is 'nelder-mead' with chi_square_minimum=True; the minimum is searched"
-                " exactly, so expected optimizer='breakpoints'"
-            )
 
     @classmethod
     def reproduction(cls, beta: Beta = 1.0, ridge: float = 0.1, **changes: Any) -> Self:

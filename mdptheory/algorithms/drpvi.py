@@ -68,7 +68,9 @@ def drpvi(
     value of ``v`` or an end: all are tried. Estimated factors are signed, so that the dual need not
     be concave; ``optimizer="nelder-mead"`` searches it from half the range as published programs do
     and can miss the maximum. With ``beta="theory"`` the fit has a certificate, as in `r2pvi`.
-    Published programs estimate one factor only, for lack of a loop; here all are.
+    Published programs take 0 for ``vmin``: reproduce them by
+    ``OfflineOptions.reproduction(vmin="zero")``; an earlier one estimates one factor only, for lack
+    of a loop, here all are.
 
     Warns with `CoverageWarning` of factors without data that some action of a seen state uses, and
     with `FeatureWarning` of features that do not sum to 1.

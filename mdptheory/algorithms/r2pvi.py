@@ -71,7 +71,7 @@ def r2pvi(
     An infinite weight makes a factor nominal: ``w_i = (M v)_i``. With one weight for all factors,
     TV and KL cost one regression a step. The published program penalises by l2 widths, takes the
     least value over next states in the data and clips from above only, see
-    `OfflineOptions.reproduction`; for chi-square it returns the minimum over ``alpha``, see
+    `OfflineOptions.reproduction`; for chi-square it searches the minimum over ``alpha``, see
     ``chi_square_minimum``.
 
     With ``beta="theory"`` the widths are those of `explicit_beta`, and a second fit with the widths
