@@ -64,7 +64,7 @@ def drvi_l(
     From the last step to the first, with ``M g = Lambda^-1 sum phi g(next state)`` ridge regression
     on features and ``v`` the estimate behind::
 
-        w_i = max over x in (0, cap] of -x log(1 + (M (exp(-v / x) - 1))_i) - x radius_i
+        w_i = max over x > 0 of -x log(1 + (M (exp(-v / x) - 1))_i) - x radius_i
 
     and the rest as in `r2pvi`. The shift by 1 keeps the ridge from shrinking the constant. The
     dual is maximised on a fine grid of ``log x`` and refined; ``optimizer="nelder-mead"`` searches

@@ -120,7 +120,7 @@ def chi_square(c, v, level, knots):
 
 def kl_ball(c, v, radius, cap):
     """Maximise over a very fine grid of the temperature."""
-    x = np.geomspace(1e-6, cap, 100_001)[:, None]
+    x = np.geomspace(1e-6, cap * max(1.0, 1.0 / radius), 100_001)[:, None]
     moment = np.maximum(1.0 + np.expm1(np.minimum(-v / x, 700.0)) @ c, 1e-6)
     return (-x[:, 0] * np.log(moment) - x[:, 0] * radius).max()
 
@@ -163,3 +163,13 @@ def plan(mdp, kind, levels, policy=None):
 def sigma_value(kind, mean, v, level):
     """Exact worth of a true factor."""
     return worth(Setting(kind, None, None), mean, v, level, v.min(), max(float(v.max()), 1e-9))
+
+
+def plan_policy(mdp, kind, levels):
+    """Exact robust policy (H, S), ties to the lowest action."""
+    v = plan(mdp, kind, levels)
+    policy = np.zeros((mdp.horizon, mdp.n_states), dtype=int)
+    for h in range(mdp.horizon):
+        nu = [sigma_value(kind, mdp.mu[h, i], v[h + 1], levels[h, i]) for i in range(mdp.n_factors)]
+        policy[h] = (mdp.reward[h] + mdp.known.phi_at(h) @ np.array(nu)).argmax(axis=1)
+    return policy
