@@ -3,6 +3,13 @@
 from mdptheory.solvers.automatic import solve
 from mdptheory.solvers.backward_induction import backward_induction
 from mdptheory.solvers.evaluate_robust import evaluate_robust
+from mdptheory.solvers.linear_planning import (
+    expected_total,
+    linear_evaluate,
+    linear_occupation,
+    linear_plan,
+    robust_operator,
+)
 from mdptheory.solvers.linear_program import linear_program
 from mdptheory.solvers.modified_policy_iteration import modified_policy_iteration
 from mdptheory.solvers.partial_policy_iteration import partial_policy_iteration
@@ -18,6 +25,10 @@ from mdptheory.solvers.value_iteration import value_iteration
 __all__ = [
     "backward_induction",
     "evaluate_robust",
+    "expected_total",
+    "linear_evaluate",
+    "linear_occupation",
+    "linear_plan",
     "linear_program",
     "modified_policy_iteration",
     "partial_policy_iteration",
@@ -25,6 +36,7 @@ __all__ = [
     "rcpi",
     "robust_backward_induction",
     "robust_modified_policy_iteration",
+    "robust_operator",
     "robust_policy_iteration",
     "robust_solve",
     "robust_value_iteration",

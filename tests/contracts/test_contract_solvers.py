@@ -25,6 +25,9 @@ ROBUST = (  # their promises are in test_contract_robust.py
     "partial_policy_iteration", "rcpi", "robust_solve", "robust_backward_induction",
     "evaluate_robust",
 )  # fmt: skip
+LINEAR = (  # of linear MDPs; theirs are in tests/solvers/test_solvers_linear.py
+    "expected_total", "linear_evaluate", "linear_occupation", "linear_plan", "robust_operator",
+)  # fmt: skip
 LIMITED = ("value_iteration", "modified_policy_iteration", "policy_iteration")
 INTERPRETED = bool(numba.config.DISABLE_JIT)
 ARRAYS = ("choice_ptr", "action", "row_ptr", "next_state", "prob", "reward")
@@ -123,7 +126,7 @@ def bits(solution):
 
 def test_every_public_solver_is_on_the_list():
     nominal = {name for names in SOLVERS.values() for name in names}
-    assert nominal | set(ROBUST) == set(solvers.__all__)
+    assert nominal | set(ROBUST) | set(LINEAR) == set(solvers.__all__)
 
 
 @on_all_cases
@@ -209,7 +212,7 @@ def test_max_iter_is_reported_with_a_bound_that_holds(solver):
     assert check(solution.certificate, mdp, exact=True).exact
 
 
-@pytest.mark.parametrize("solver", sorted(set(solvers.__all__) - {"backward_induction", *ROBUST}))
+@pytest.mark.parametrize("solver", sorted(set(solvers.__all__) - {"backward_induction", *ROBUST, *LINEAR}))
 @pytest.mark.parametrize("tol", [0.0, -1.0, float("nan")])
 def test_a_tolerance_that_is_not_positive_is_refused(solver, tol):
     with pytest.raises(InvalidModelError, match=r"tol is (0|-1|nan)"):
