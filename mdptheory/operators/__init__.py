@@ -8,15 +8,18 @@ from mdptheory.operators.bellman import (
     policy_kernel,
     policy_value,
 )
+from mdptheory.operators.factors import FactorWorth, factor_worth
 from mdptheory.operators.robust import RobustStep, robust_bellman, robust_policy_bellman
 from mdptheory.operators.signed_lp import SignedLpStep, signed_lp_bellman
 from mdptheory.operators.worst_case import WorstCase, worst_case
 
 __all__ = [
+    "FactorWorth",
     "RobustStep",
     "SignedLpStep",
     "WorstCase",
     "bellman",
+    "factor_worth",
     "greedy",
     "occupancy",
     "policy_bellman",
