@@ -107,7 +107,7 @@ class OnlineLearner:
         for mark, policy in zip(marks, policies, strict=True):
             while done <= mark:
                 stop = min(mark + 1, done - done % REFRESH + REFRESH)
-                part = Log(*(array[done:stop] for array in log))
+                part = Log._make(array[done:stop] for array in log)
                 self._play(rng, env, done, memory, fit, part)
                 done = stop
                 if self.options.progress is not None:
