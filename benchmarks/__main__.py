@@ -1,4 +1,4 @@
-"""Command line: ``python -m benchmarks planning | levers | robust``."""
+"""Command line: ``python -m benchmarks planning | levers | robust | linear``."""
 
 import argparse
 import json
@@ -37,6 +37,11 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--quick", action="store_true", help="small sizes, few repeats")
     sub.add_argument("--rows", nargs="+", metavar="NAME", help="cases; 'operators', 'sweeps'")
     sub.add_argument("--only", nargs="+", metavar="SET", help="ambiguity sets of the operators")
+    sub.add_argument("--out", type=Path, help="Markdown file to write (default: print)")
+    sub.add_argument("--json", type=Path, help="file for all measurements")
+    sub = commands.add_parser("linear", help="learners on linear models")
+    sub.add_argument("--quick", action="store_true", help="small sizes, few repeats")
+    sub.add_argument("--rows", nargs="+", metavar="NAME", help="'offline', 'online', 'statistics'")
     sub.add_argument("--out", type=Path, help="Markdown file to write (default: print)")
     sub.add_argument("--json", type=Path, help="file for all measurements")
     return top
@@ -148,6 +153,11 @@ def main() -> None:
         from benchmarks import robust
 
         robust.run(options)
+        return
+    if options.command == "linear":
+        from benchmarks import linear
+
+        linear.run(options)
         return
     if options.command == "levers":
         text = run_levers(options)
