@@ -7,7 +7,6 @@ from mdptheory.algorithms._worth import Problem
 from mdptheory.models.factor_ambiguity import FactorKind
 
 _LEAST_TEMPERATURE = _LEAST_MOMENT = 1e-6
-_LARGEST_EXPONENT = 700.0  # of unclipped, negative values at small temperatures
 
 
 def published_worth(problem: Problem, weights: FloatArray) -> FloatArray:
@@ -38,7 +37,8 @@ def dual(problem: Problem, level: float, row: FloatArray, x: float) -> float:
     """Return the dual of one factor, which nature's reply maximises over ``x`` in [0, cap]."""
     v = problem.v
     if problem.kind == FactorKind.KL_BALL:
-        moment = 1.0 + float(row @ np.expm1(np.minimum(-v / x, _LARGEST_EXPONENT)))
+        with np.errstate(over="ignore", invalid="ignore"):  # negative values, small temperatures
+            moment = 1.0 + float(row @ np.expm1(-v / x))
         return -x * float(np.log(max(moment, _LEAST_MOMENT))) - x * level
     cut = np.minimum(v, x)
     mean = float(row @ cut)

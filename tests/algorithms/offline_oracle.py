@@ -1,5 +1,6 @@
 """The offline learners once more, from raw episodes, by loops and inverses: slow and plain."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,9 +46,7 @@ def fit(known, states, actions, setting):
         coefficients = np.array([inverse @ row * scale[k] for k, row in enumerate(phi)]).T  # (d, K)
         after = v[h + 1][states[:, h + 1]]
         if setting.plain:
-            paid = [
-                known.reward[h, s, a] for s, a in zip(states[:, h], actions[:, h], strict=True)
-            ]
+            paid = [known.reward[h, s, a] for s, a in zip(states[:, h], actions[:, h], strict=True)]
             w[h] = coefficients @ (np.array(paid) + after)
         elif h < H - 1:
             low = {"zero": 0.0, "state": v[h + 1].min(), "data": after.min()}[setting.vmin]
@@ -106,7 +105,7 @@ def chi_square(c, v, level, knots):
         return c @ cut + ((c @ cut) ** 2 - c @ cut**2) / (4 * level)
 
     best = max(dual(x) for x in knots)
-    for left, right in zip(knots[:-1], knots[1:], strict=True):
+    for left, right in itertools.pairwise(knots):
         if right - left < 1e-12:
             continue
         middle = (left + right) / 2
@@ -121,7 +120,7 @@ def chi_square(c, v, level, knots):
 def kl_ball(c, v, radius, cap):
     """Maximise over a very fine grid of the temperature."""
     x = np.geomspace(1e-6, cap * max(1.0, 1.0 / radius), 100_001)[:, None]
-    moment = np.maximum(1.0 + np.expm1(np.minimum(-v / x, 700.0)) @ c, 1e-6)
+    moment = np.maximum(1.0 + np.expm1(-v / x) @ c, 1e-6)
     return (-x[:, 0] * np.log(moment) - x[:, 0] * radius).max()
 
 

@@ -1,8 +1,7 @@
-import dataclasses
-
 import numpy as np
 import offline_oracle as oracle
 import pytest
+from finite_process import FiniteProcess
 
 from mdptheory.algorithms import OfflineOptions, r2pvi
 from mdptheory.environments import (
@@ -113,13 +112,9 @@ def test_exact_moments_give_exact_worths(leaky, name):
     levels = np.broadcast_to(level, (3, 4))
     for h in range(2):
         for i in range(4):
-            exact = oracle.sigma_value(
-                name.split()[0], leaky.mu[h, i], fit.v[h + 1], levels[h, i]
-            )
+            exact = oracle.sigma_value(name.split()[0], leaky.mu[h, i], fit.v[h + 1], levels[h, i])
             assert fit.w[h, i] == pytest.approx(exact, abs=1e-8)
-    np.testing.assert_allclose(
-        fit.v, oracle.plan(leaky, name.split()[0], levels), atol=1e-7
-    )
+    np.testing.assert_allclose(fit.v, oracle.plan(leaky, name.split()[0], levels), atol=1e-7)
 
 
 def test_statistics_and_episodes_are_the_same(leaky, episodes):
@@ -143,22 +138,6 @@ def test_order_of_episodes_does_not_matter(leaky, episodes):
         np.testing.assert_array_equal(one.q, r2pvi(shuffled, leaky.known, make(0.5)).q)
 
 
-@dataclasses.dataclass
-class Finite:
-    """A finite model dressed up as a process on real states."""
-
-    known: KnownModel
-
-    def __getattr__(self, name):
-        return getattr(self.known, name)
-
-    def features(self, step, states):
-        return self.known.phi_at(step)[states.astype(int)]
-
-    def rewards(self, step, states):
-        return self.known.reward[step][states.astype(int)]
-
-
 @pytest.mark.parametrize("name", [name for name in KINDS if "mixed" not in name])
 @pytest.mark.parametrize("clip_w", [True, False])
 def test_samples_give_what_counts_give(name, clip_w):
@@ -169,7 +148,7 @@ def test_samples_give_what_counts_give(name, clip_w):
     finite = r2pvi(data, mdp.known, ambiguity, options=options)
     real = r2pvi(
         RealData(data.states.astype(float), data.actions),
-        Finite(mdp.known),
+        FiniteProcess(mdp.known),
         ambiguity,
         options=options,
     )
@@ -329,13 +308,13 @@ class TestRefusals:
         data = RealData(episodes.states.astype(float), episodes.actions)
         options = OfflineOptions(vmin="state")
         with pytest.raises(InvalidModelError, match="vmin is 'state' with real states"):
-            r2pvi(data, Finite(leaky.known), TVPenalty(1.0), options=options)
+            r2pvi(data, FiniteProcess(leaky.known), TVPenalty(1.0), options=options)
+        short = RealData(data.states[:, :3], data.actions[:, :2])
         with pytest.raises(InvalidModelError, match="the process has 3"):
-            short = RealData(data.states[:, :3], data.actions[:, :2])
-            r2pvi(short, Finite(leaky.known), TVPenalty(1.0))
+            r2pvi(short, FiniteProcess(leaky.known), TVPenalty(1.0))
+        bad = RealData(data.states, np.full_like(data.actions, 16))
         with pytest.raises(InvalidModelError, match=r"actions\[0, 0\] is 16; expected an index"):
-            bad = RealData(data.states, np.full_like(data.actions, 16))
-            r2pvi(bad, Finite(leaky.known), TVPenalty(1.0))
+            r2pvi(bad, FiniteProcess(leaky.known), TVPenalty(1.0))
         with pytest.raises(TypeError, match="expected a FeatureProcess with RealData"):
             r2pvi(data, None, TVPenalty(1.0))
 
@@ -360,7 +339,7 @@ class TestRefusals:
         theory = OfflineOptions(beta="theory")
         data = RealData(episodes.states.astype(float), episodes.actions)
         with pytest.raises(InvalidModelError, match="needs finitely many states"):
-            r2pvi(data, Finite(leaky.known), TVPenalty(1.0), options=theory)
+            r2pvi(data, FiniteProcess(leaky.known), TVPenalty(1.0), options=theory)
         mdp = random_simplex_mdp(3, 2, 2, 2, rng=0)
         few = collect(mdp, None, 5, rng=0)
         options = OfflineOptions(beta="theory", vmin="zero")
