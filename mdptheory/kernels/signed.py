@@ -27,6 +27,7 @@ from mdptheory.kernels.factor import (
     TV_PENALTY,
 )
 
+ULP = 2.3e-16
 GRID = 64  # prices tried for a KL ball, evenly in the logarithm
 GOLDEN = 48  # steps of the golden section around the best of them: 1e-10 of the bracket
 LEAST_PRICE = 1e-6
@@ -56,17 +57,29 @@ def _kl_moment(c: FloatArray, v: FloatArray, origin: float, price: float) -> flo
 
 
 @njit(cache=True, nogil=True)
-def _kl_price(
-    c: FloatArray, v: FloatArray, price: float, origin: float, cap: float, shift: bool
-) -> float:
-    """Return ``-price log`` of the estimated moment, at most ``cap``."""
-    if shift:
-        moment = _kl_moment(c, v, 0.0, price)
-        return min(-price * math.log1p(moment), cap) if moment > -1.0 else cap
-    total = 0.0
+def _kl_price(c: FloatArray, v: FloatArray, price: float, cap: float, shift: bool) -> float:
+    """Return ``-price log`` of the estimated moment, at most ``cap``.
+
+    Exponents are taken from the least value with a coefficient on; what the coefficients lack to 1
+    counts as a point of value 0 if ``shift``.
+    """
+    rest, size, origin = 1.0, 0.0, np.inf
     for j in range(v.size):
-        total += c[j]
-    moment = _kl_moment(c, v, origin, price) + total
+        rest -= c[j]
+        size += abs(c[j])
+        if c[j] != 0.0:
+            origin = min(origin, v[j])
+    if abs(rest) <= ULP * (v.size + 1) * (1.0 + size):  # rounding, which a large price enlarges
+        rest = 0.0
+    if origin == np.inf or (shift and rest != 0.0):
+        origin = 0.0
+    excess = _kl_moment(c, v, origin, price) - (0.0 if shift else rest)
+    if excess > -0.5:
+        return min(origin - price * math.log1p(excess), cap)
+    moment = rest if shift else 0.0
+    for j in range(v.size):
+        if v[j] - origin < FAR * price:
+            moment += c[j] * math.exp(-(v[j] - origin) / price)
     return min(origin - price * math.log(moment), cap) if moment > 0.0 else cap
 
 
@@ -196,7 +209,6 @@ def signed_worth(
     w : array of shape (d,)
         The worths, not clipped.
     """
-    origin = v[order[0]]
     for i in range(w.size):
         c, at = coef[i], level[i]
         if kind == TV_BALL:
@@ -208,6 +220,6 @@ def signed_worth(
         elif kind == TV_PENALTY:
             w[i] = _mean(c, v, floor + at)
         elif kind == KL_PENALTY:
-            w[i] = _kl_price(c, v, at, origin, cap, shift)
+            w[i] = _kl_price(c, v, at, cap, shift)
         elif kind == CHI_SQUARE_PENALTY:
             w[i] = _chi_square(c, v, order, at, cap)
