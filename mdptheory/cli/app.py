@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from mdptheory.cli.failures import BAD_INPUT, FAILS, INTERRUPTED, OK, explain
+from mdptheory.cli.offline import check_claim, offline_robust
 from mdptheory.cli.plugins import PluginGroup
 from mdptheory.cli.robust import robust
 
@@ -115,17 +116,22 @@ def check(
     exact: Annotated[bool, typer.Option("--exact", help="Use rational arithmetic.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Verify a certificate against the model, without any solver.
+    """Verify a certificate against the model, or against the data it was learnt from.
 
-    The certificate says which objective it is about. Exit code 1 if it does not prove its claim.
+    No solver takes part. The certificate says which objective it is about, and whether SOURCE is a
+    model or offline data. Exit code 1 if it does not prove its claim.
     """
     from mdptheory import certificates
     from mdptheory.cli import report
     from mdptheory.cli.source import load_model
     from mdptheory.errors import InvalidCertificateError
     from mdptheory.io import read_certificate
+    from mdptheory.models import OfflineCertificate
 
     claim = read_certificate(certificate)
+    if isinstance(claim, OfflineCertificate):
+        check_claim(claim, str(certificate), source, exact=exact, as_json=as_json)
+        return
     mdp = load_model(source, claim.objective)
     try:
         verified = certificates.check(claim, mdp, exact=exact)
@@ -186,6 +192,7 @@ def convert(
 
 
 app.command()(robust)
+app.command()(offline_robust)
 
 
 def run(args: Sequence[str] | None = None) -> int:

@@ -4,14 +4,24 @@ import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from mdptheory._typing import FloatArray, IntArray
 from mdptheory.cli.failures import CommandError
 from mdptheory.models import RobustSolution, Solution
 
 SUFFIXES = (".csv", ".json", ".npz")
+
+
+class Plan(NamedTuple):
+    """Values (H + 1, S) and actions (H, S) of a model without names."""
+
+    v: FloatArray
+    policy: IntArray
+    state_names: None = None
+    action_names: None = None
 
 
 def check_target(path: Path, option: str, suffixes: tuple[str, ...]) -> None:
@@ -22,7 +32,7 @@ def check_target(path: Path, option: str, suffixes: tuple[str, ...]) -> None:
         raise CommandError(f"{option} {path}: {path.parent} is no folder")
 
 
-def write_policy(solution: Solution | RobustSolution, path: Path) -> None:
+def write_policy(solution: Solution | RobustSolution | Plan, path: Path) -> None:
     """Write one record a state (and stage): value, action and their names.
 
     A policy that randomises has one record an action that it plays, with its probability.
@@ -40,7 +50,7 @@ def write_policy(solution: Solution | RobustSolution, path: Path) -> None:
         writer.writerows(records)
 
 
-def _records(solution: Solution | RobustSolution) -> Iterator[dict[str, Any]]:
+def _records(solution: Solution | RobustSolution | Plan) -> Iterator[dict[str, Any]]:
     v, policy = np.atleast_2d(solution.v), solution.policy
     states, actions = solution.state_names, solution.action_names
     random = policy.dtype.kind == "f"

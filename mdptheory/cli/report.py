@@ -101,7 +101,7 @@ def print_solution(solution: Solution, mdp: TabularMDP, source: str, seconds: fl
         (mdp.state_label(s), f"{values[s]:.10g}", mdp.action_label(int(actions[s])))
         for s in range(min(SHOWN, mdp.n_states))
     ]
-    _print_table(("state", "value", "action at step 0" if staged else "action"), rows)
+    print_table(("state", "value", "action at step 0" if staged else "action"), rows)
     _print_rest(mdp)
 
 
@@ -118,7 +118,7 @@ def print_robust(
         for s in range(min(SHOWN, mdp.n_states))
     ]
     title = "action at step 0" if staged else "action"
-    _print_table(("state", "robust value", "nominal value", title), rows)
+    print_table(("state", "robust value", "nominal value", title), rows)
     _print_rest(mdp)
 
 
@@ -153,7 +153,8 @@ def _print_rest(mdp: TabularMDP) -> None:
         print(f"{mdp.n_states - SHOWN} more states: --json or --out FILE give them all")
 
 
-def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+def print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Print columns under titles, those of values to the right."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
