@@ -92,7 +92,9 @@ def make_learner(
     if track is not None:
         _check_track(known, track)
         soft = reference if tau > 0.0 else None
-        best = linear_plan(track, ambiguity, tau=tau, reference=soft).v[0]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnderflowWarning)  # said already
+            best = linear_plan(track, ambiguity, tau=tau, reference=soft).v[0]
         truth = Truth(track.mu, truth.start, float(truth.start @ best), chosen.track_every)
     return OnlineLearner(known, ambiguity, chosen, task, truth)
 
