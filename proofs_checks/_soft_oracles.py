@@ -302,10 +302,10 @@ def explicit_widths(known: KnownModel, told: Setting, gram: FloatArray) -> Float
     kind, levels = factor_levels(told.ambiguity, horizon, d)
     beta = np.zeros((horizon, d))
     free = known.n_states - (known.fail_state is not None)
-    families = 2 if kind == FactorKind.CHI_SQUARE_PENALTY else 1
-    if kind not in (*BALLS, FactorKind.NOMINAL):
-        families *= len(np.unique(levels))
     for h in range(horizon - 1):
+        families = 2 if kind == FactorKind.CHI_SQUARE_PENALTY else 1
+        if kind not in (*BALLS, FactorKind.NOMINAL):
+            families *= len(np.unique(levels[h]))
         grown = np.linalg.slogdet(gram[h] / told.ridge)[1] / 4
         net = free * math.log(math.ceil(math.sqrt(told.episodes)))
         spread = math.sqrt(grown + (net + math.log(families * (horizon - 1) / told.delta)) / 2)

@@ -35,6 +35,7 @@ from proofs_checks._cases import Arm, build
 from proofs_checks._iwocs_strategies import CASES as IWOCS_CASES
 from proofs_checks._oracles import as_floats, exact_policy_iteration, exact_policy_value
 from proofs_checks._robust_games import both
+from proofs_checks._soft_strategies import CASES as SOFT_CASES
 
 # isort: split
 from hypothesis import strategies as st
@@ -308,4 +309,5 @@ CASES: dict[str, Callable[[], SearchStrategy[object]]] = {
     "robust_core.partial_policy_iteration": robust_partial_cases,
     "robust_core.residual_contraction": robust_residual_cases,
     **IWOCS_CASES,
+    **SOFT_CASES,
 }
