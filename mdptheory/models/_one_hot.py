@@ -29,6 +29,8 @@ def one_hot_arrays(
     mdp: TabularMDP,
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray | None]:
     """Return ``phi``, ``theta``, ``mu`` and ``initial``, or refuse what one-hot cannot express."""
+    if not isinstance(mdp, TabularMDP):
+        raise TypeError(f"mdp is of type {type(mdp).__name__}; expected TabularMDP")
     objective = mdp.objective
     if not isinstance(objective, FiniteHorizon):
         raise InvalidModelError(

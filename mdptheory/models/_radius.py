@@ -45,6 +45,7 @@ def store_radius(
     *,
     high: float = np.inf,
     positive: bool = False,
+    shapes: str = "(n_states,) or (n_states, n_actions)",
 ) -> Radius:
     """Check a radius and keep it: as a float, or as a read-only array."""
     given = getattr(owner, name)
@@ -54,10 +55,7 @@ def store_radius(
         return number
     array = np.array(as_float_array(name, given))
     if array.ndim not in (1, 2) or 0 in array.shape:
-        raise InvalidModelError(
-            f"{name} has shape {array.shape}; expected a number, (n_states,) or"
-            " (n_states, n_actions)"
-        )
+        raise InvalidModelError(f"{name} has shape {array.shape}; expected a number, {shapes}")
     fine = (array >= 0.0) & (array <= high) & ((array > 0.0) | (not positive))
     if not fine.all():
         where = tuple(int(i) for i in np.argwhere(~fine)[0])

@@ -11,6 +11,8 @@ from mdptheory.errors import InvalidModelError
 from mdptheory.models._radius import Radius, store_radius
 from mdptheory.models.balls import KLBall
 
+SHAPES = "(horizon,) or (horizon, n_factors)"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TVBall:
@@ -28,7 +30,7 @@ class TVBall:
 
     def __post_init__(self) -> None:
         """Refuse a radius outside [0, 1]."""
-        store_radius(self, "radius", high=1.0)
+        store_radius(self, "radius", high=1.0, shapes=SHAPES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +47,7 @@ class TVPenalty:
 
     def __post_init__(self) -> None:
         """Refuse a weight that is not positive."""
-        store_radius(self, "weight", positive=True)
+        store_radius(self, "weight", positive=True, shapes=SHAPES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +64,7 @@ class KLPenalty:
 
     def __post_init__(self) -> None:
         """Refuse a weight that is not positive."""
-        store_radius(self, "weight", positive=True)
+        store_radius(self, "weight", positive=True, shapes=SHAPES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +81,7 @@ class ChiSquarePenalty:
 
     def __post_init__(self) -> None:
         """Refuse a weight that is not positive."""
-        store_radius(self, "weight", positive=True)
+        store_radius(self, "weight", positive=True, shapes=SHAPES)
 
 
 FactorPenalty: TypeAlias = TVPenalty | KLPenalty | ChiSquarePenalty

@@ -88,6 +88,8 @@ class KnownModel:
         start = first_state(self.initial, phi.shape[-3])
         for name, array in (("phi", phi), ("theta", theta), ("reward", reward), ("start", start)):
             object.__setattr__(self, name, read_only(array))
+        if np.ndim(self.initial):  # the caller's array may change
+            object.__setattr__(self, "initial", self.start)
         object.__setattr__(self, "simplex", bool(check))
         if check:
             check_features(phi)
@@ -180,6 +182,7 @@ class LinearMDP:
         if self.fail_state is not None:
             check_absorbing(self.fail_state, known.features, mu)
         kept = {"phi": known.phi, "theta": known.theta, "mu": read_only(mu), "known": known}
+        kept["initial"] = known.initial
         for name, value in kept.items():
             object.__setattr__(self, name, value)
 

@@ -144,6 +144,8 @@ class OfflineStatistics:
     def __post_init__(self) -> None:
         """Check the counts and sum what regressions need."""
         known = self.known
+        if not isinstance(known, KnownModel):
+            raise TypeError(f"known is of type {type(known).__name__}; expected KnownModel")
         counts = read_only(as_index_array("counts", self.counts), np.int64)
         shape = (known.horizon, known.n_states, known.n_actions, known.n_states)
         check_shape("counts", counts, shape)
@@ -182,6 +184,7 @@ class OfflineStatistics:
 
     def plus(self, other: "OfflineStatistics") -> Self:
         """Return the statistics of both data sets together."""
+        check_shape("counts of other", other.counts, self.counts.shape)
         return type(self)(self.known, self.counts + other.counts)
 
 
@@ -214,6 +217,11 @@ class RealData:
         if np.isnan(states).any():
             k, h = (int(i) for i in np.argwhere(np.isnan(states))[0])
             raise InvalidModelError(f"{place('states', (k, h))} is nan; expected a number")
+        if (actions < 0).any():
+            k, h = (int(i) for i in np.argwhere(actions < 0)[0])
+            raise InvalidModelError(
+                f"{place('actions', (k, h))} is {actions[k, h]}; expected an index of at least 0"
+            )
         object.__setattr__(self, "states", states)
         object.__setattr__(self, "actions", actions)
 
