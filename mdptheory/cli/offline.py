@@ -1,6 +1,5 @@
 """The commands about data: learn a robust policy from episodes, and check what it claims."""
 
-import math
 import warnings
 from enum import StrEnum
 from pathlib import Path
@@ -199,8 +198,8 @@ def print_fit(
     else:
         sure = f"with probability at least {1.0 - claim.delta:.10g} over the episodes"
         print(
-            f"certificate: {sure}, the policy earns at least that against nature and loses at most"
-            f" {report.rounded_up(claim.gap)} to the best policy"
+            f"certificate: {sure}, the policy earns at least {_down(value)} against nature and"
+            f" loses at most {report.rounded_up(claim.gap)} to the best policy"
         )
         if claim.gap >= known.horizon or value <= 0.0:
             print("that is little: more episodes, or features that they cover, would say more")
@@ -238,22 +237,21 @@ def check_claim(
     if as_json:
         report.print_json(verdict_fields(verified))
         return
-    kind = type(claim.ambiguity).__name__
+    kind, low = type(claim.ambiguity).__name__, _down(verified.lower - verified.tolerance)
     print(
         f"{printable(path)} proves for the {verified.n_episodes} episodes of {printable(source)}"
         f" (independent, of one linear MDP with these features and rewards), with probability at"
-        f" least {1.0 - verified.delta:.10g}: its policy earns at least {_down(verified)} against"
+        f" least {1.0 - verified.delta:.10g}: its policy earns at least {low} against"
         f" nature ({kind}) from the start and loses at most"
         f" {report.rounded_up(verified.policy_loss)} to the best policy"
     )
 
 
-def _down(verified: "OfflineVerified") -> str:
-    """Return the lower bound with three digits, rounded so that it stays one."""
+def _down(bound: float) -> str:
+    """Return a lower bound of a value with three digits, rounded so that it stays one."""
     from mdptheory.cli.report import rounded_up
 
-    low = math.nextafter(verified.lower - verified.tolerance, -math.inf)
-    return "0" if low <= 0.0 else rounded_up(-low).removeprefix("-")
+    return "0" if bound <= 0.0 else rounded_up(-bound).removeprefix("-")
 
 
 def verdict_fields(verified: "OfflineVerified") -> dict[str, Any]:
