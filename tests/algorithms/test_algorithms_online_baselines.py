@@ -1,5 +1,7 @@
 """DR-LSVI-UCB, LSVI-UCB and KL-LSVI-UCB: bounds, reductions, the published form, refusals."""
 
+import itertools
+
 import numpy as np
 import pytest
 from online_cases import MODELS, PROVED, on_goal, quietly
@@ -121,7 +123,7 @@ def test_kl_balls_are_learnt_too():
     for radius in (0.1, 0.3, 0.9):
         made = dr_lsvi_ucb_learner(SIMULATED, 60, KLBall(radius), options=options)
         fits.append(made.step(np.random.default_rng(0), state, SIMULATED)[0].fit)
-    for easier, harder in zip(fits, fits[1:], strict=False):
+    for easier, harder in itertools.pairwise(fits):
         np.testing.assert_array_equal(easier.v[2], harder.v[2])  # known rewards
         assert (harder.nu[1] <= easier.nu[1] + 1e-9).all()
         assert (harder.nu[1] < easier.nu[1] - 1e-4).any()
