@@ -73,7 +73,7 @@ def action_chances(mdp: LinearMDP, pi: npt.ArrayLike) -> FloatArray:
             raise InvalidModelError(
                 f"{place('pi', index)} is {actions[index]}; expected an action in [0, {shape[2]})"
             )
-        return np.array(np.broadcast_to(np.eye(shape[2])[actions], shape))
+        return np.array(np.broadcast_to(np.eye(shape[2])[actions], shape), order="C")
     chances = as_float_array("pi", given)
     if chances.shape not in (shape, shape[1:]):
         raise InvalidModelError(
@@ -81,7 +81,7 @@ def action_chances(mdp: LinearMDP, pi: npt.ArrayLike) -> FloatArray:
             " or integer actions"
         )
     check_simplex("pi", chances)
-    return np.array(np.broadcast_to(chances, shape))
+    return np.array(np.broadcast_to(chances, shape), order="C")
 
 
 def own_factors(mdp: LinearMDP, factors: npt.ArrayLike | None) -> FloatArray:

@@ -212,7 +212,9 @@ def test_max_iter_is_reported_with_a_bound_that_holds(solver):
     assert check(solution.certificate, mdp, exact=True).exact
 
 
-@pytest.mark.parametrize("solver", sorted(set(solvers.__all__) - {"backward_induction", *ROBUST, *LINEAR}))
+@pytest.mark.parametrize(
+    "solver", sorted(set(solvers.__all__) - {"backward_induction", *ROBUST, *LINEAR})
+)
 @pytest.mark.parametrize("tol", [0.0, -1.0, float("nan")])
 def test_a_tolerance_that_is_not_positive_is_refused(solver, tol):
     with pytest.raises(InvalidModelError, match=r"tol is (0|-1|nan)"):
