@@ -79,7 +79,7 @@ def offline_from_fields(head: dict[str, Any], arrays: Arrays) -> OfflineCertific
 
 
 def _ambiguity(kind: Any, level: Any) -> Any:
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise InvalidFileError(f"ambiguity is {str(kind)[:80]}; expected one of {sorted(_KINDS)}")
     if isinstance(level, str) and level == "inf":
         level = np.inf

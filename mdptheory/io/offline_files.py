@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mdptheory._validation import place
+from mdptheory._validation import check_finite, place
 from mdptheory.errors import InvalidFileError, InvalidModelError
 from mdptheory.io._common import CELLS_PER_ROW, MAX_TABLE_CELLS, reading
 from mdptheory.io.npz import decode_json, encode_json, load_arrays, save_arrays
@@ -106,6 +106,7 @@ def read_offline(path: str | PathLike[str]) -> tuple[OfflineData, KnownModel]:
             meta["fail_state"],
             meta["simplex"],
         )
+        check_finite("reward", known.reward)
         check_episodes(data, known)
     return data, known
 

@@ -206,5 +206,5 @@ def test_objects_are_never_unpickled(tmp_path):
 
 
 def test_other_things_are_no_certificates(tmp_path):
-    with pytest.raises(TypeError, match="Bounds.*, a SaddleCertificate or an OfflineCertificate"):
+    with pytest.raises(TypeError, match=r"Bounds.*, a SaddleCertificate or an OfflineCertificate"):
         io.write_certificate({}, tmp_path / "c.json")
