@@ -168,7 +168,10 @@ CHAIN = Chain(
     run=partial(run, learner=library),
     admissible=admissible,
     second_route="planning and evaluation in NumPy; coverage from exact laws of the states",
-    events=(Event("missed", "some estimate misses by more than its width", DELTA, missed),),
+    events=(
+        Event("missed", "some estimate misses by more than its width", DELTA, missed),
+        Event("thin", "some Gram matrix has an eigenvalue below kappa K / 2", DELTA, thin),
+    ),
     links=(
         Link("pessimism", "V_hat <= V^pi_hat <= V*", pessimism, unless=("missed",)),
         Link(
