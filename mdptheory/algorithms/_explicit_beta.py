@@ -88,7 +88,7 @@ def explicit_beta(
     >>> from mdptheory.models import TVPenalty
     >>> gram = np.stack([np.diag([60.0, 40.0]), np.diag([50.0, 50.0])])
     >>> explicit_beta(TVPenalty(0.5), gram, ridge=1, n_episodes=100, delta=0.1, n_states=3)
-    array([[2.87, 2.87],
+    array([[4.98, 4.98],
            [0.  , 0.  ]])
     """
     ridge, delta = _check(ridge, delta)

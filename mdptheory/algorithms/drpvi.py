@@ -87,7 +87,7 @@ def drpvi(
     >>> mdp = simulated_linear_mdp(0.3, leaky=0.05)
     >>> data = collect_statistics(mdp, None, 10_000, rng=0)
     >>> fit = drpvi(data, mdp.known, TVBall(0.2))
-    >>> fit.policy[:, 0]
+    >>> fit.policy[[0, 1, 2], [0, 1, 2]]  # along the states that continue
     array([15, 15, 15])
     """
     if not isinstance(ambiguity, TVBall):

@@ -87,8 +87,8 @@ def drvi_l(
     >>> mdp = simulated_linear_mdp(0.3, leaky=0.05)
     >>> data = collect_statistics(mdp, None, 10_000, rng=0)
     >>> fit = drvi_l(data, mdp.known, KLBall(0.2))
-    >>> fit.policy[:, 0]
-    array([15, 15, 15])
+    >>> fit.policy[[0, 1, 2], [0, 1, 2]]  # along the states that continue
+    array([ 0, 15, 15])
     """
     if not isinstance(ambiguity, KLBall):
         raise TypeError(f"ambiguity is of type {type(ambiguity).__name__}; expected KLBall")

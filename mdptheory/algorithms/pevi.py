@@ -74,7 +74,7 @@ def pevi(
     >>> from mdptheory.environments import collect_statistics, simulated_linear_mdp
     >>> mdp = simulated_linear_mdp(0.3, leaky=0.05)
     >>> data = collect_statistics(mdp, None, 10_000, rng=0)
-    >>> pevi(data, mdp.known).policy[:, 0]
+    >>> pevi(data, mdp.known).policy[[0, 1, 2], [0, 1, 2]]  # along the states that continue
     array([15, 15, 15])
     """
     chosen = OfflineOptions() if options is None else options

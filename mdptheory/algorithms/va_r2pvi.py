@@ -94,7 +94,8 @@ def va_r2pvi(
     >>> mdp = simulated_linear_mdp(0.3, leaky=0.05)
     >>> data = collect_statistics(mdp, None, 10_000, rng=0)
     >>> pilot = collect_statistics(mdp, None, 10_000, rng=1)
-    >>> va_r2pvi(data, pilot, mdp.known, TVPenalty(3.0)).policy[:, 0]
+    >>> fit = va_r2pvi(data, pilot, mdp.known, TVPenalty(3.0))
+    >>> fit.policy[[0, 1, 2], [0, 1, 2]]  # along the states that continue
     array([15, 15, 15])
     """
     if not isinstance(ambiguity, TVPenalty):
