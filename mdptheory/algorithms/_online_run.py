@@ -1,6 +1,7 @@
 """A learner of finite linear MDPs as ``init``, ``step`` and ``run``."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,7 +17,7 @@ from mdptheory.algorithms._online_records import (
     OnlineState,
 )
 from mdptheory.errors import InvalidModelError
-from mdptheory.kernels.linear_learn import absorb, prepare, run_episodes
+from mdptheory.kernels.linear_learn import absorb, prepare, run_seeds
 from mdptheory.kernels.linear_records import Desk, Fit, Log, Memory, Task, Truth, World
 from mdptheory.kernels.linear_rollout import cumulative_rows, draw
 from mdptheory.models.factor_ambiguity import FactorAmbiguity
@@ -55,7 +56,8 @@ class OnlineLearner:
     def init(self) -> OnlineState:
         """Return the state before the first episode."""
         memory, fit = _blank(self.task, self.options.ridge)
-        return OnlineState(0, 0, _frozen(memory), _frozen(fit))
+        memories, fits = _stack(memory, 1), _stack(fit, 1)
+        return OnlineState(0, 0, _frozen(memories, 0), _frozen(fits, 0))
 
     def step(
         self, rng: np.random.Generator, state: OnlineState, env: LinearMDP | SampledLinearMDP
@@ -78,67 +80,98 @@ class OnlineLearner:
         info : OnlineInfo
             What happened.
         """
-        memory, fit = _writable(state.memory), _writable(state.fit)
-        log = _empty_log(1, self.task)
-        self._play(rng, env, state.episode, memory, fit, log)
-        after = OnlineState(
-            state.episode + 1, state.refits + int(log.refitted[0]), _frozen(memory), _frozen(fit)
-        )
-        every = self.truth.every
-        event = bool(log.event[0]) if every and state.episode % every == 0 else None
+        memory, fit = _stack(state.memory, 1), _stack(state.fit, 1)
+        log = _empty_log(1, 1, self.task)
+        self._play((rng,), env, state.episode, memory, fit, log)
+        refits = state.refits + int(log.refitted[0, 0])
+        after = OnlineState(state.episode + 1, refits, _frozen(memory, 0), _frozen(fit, 0))
+        tracked = self.truth.every > 0 and state.episode % self.truth.every == 0
         return after, OnlineInfo(
-            states=log.states[0],
-            actions=log.actions[0],
-            optimistic=float(log.optimistic[0]),
-            refitted=bool(log.refitted[0]),
-            regret=float(log.regret[0]),
-            certificate=float(log.certificate[0]),
-            event=event,
+            states=log.states[0, 0],
+            actions=log.actions[0, 0],
+            optimistic=float(log.optimistic[0, 0]),
+            refitted=bool(log.refitted[0, 0]),
+            regret=float(log.regret[0, 0]),
+            certificate=float(log.certificate[0, 0]),
+            event=bool(log.event[0, 0]) if tracked else None,
         )
 
     def run(self, rng: RngLike, env: LinearMDP | SampledLinearMDP, n_episodes: int) -> OnlineResult:
         """Play ``n_episodes`` from the start: bit for bit the loop over `step`."""
-        rng = np.random.default_rng(rng)
+        return self.run_many((rng,), env, n_episodes)[0]
+
+    def run_many(
+        self, rngs: Iterable[RngLike], env: LinearMDP | SampledLinearMDP, n_episodes: int
+    ) -> tuple[OnlineResult, ...]:
+        """Play independent runs, one a seed, each bit for bit what `run` returns for it.
+
+        Parameters
+        ----------
+        rngs : iterable of numpy.random.Generator, int or None
+            One source of randomness a run.
+        env : LinearMDP or SampledLinearMDP
+            Where episodes take place.
+        n_episodes : int
+            Number of episodes K of each run.
+
+        Returns
+        -------
+        tuple of OnlineResult
+            In the order of the seeds.
+        """
+        generators = tuple(np.random.default_rng(rng) for rng in rngs)
         memory, fit = _blank(self.task, self.options.ridge)
-        log = _empty_log(n_episodes, self.task)
+        memories, fits = _stack(memory, len(generators)), _stack(fit, len(generators))
+        log = _empty_log(len(generators), n_episodes, self.task)
         marks = sorted({k for k in self.options.checkpoints if k < n_episodes} | {n_episodes - 1})
-        policies = np.empty((len(marks), *fit.pi.shape))
+        policies = np.empty((len(generators), len(marks), *fit.pi.shape))
         done = 0
-        for mark, policy in zip(marks, policies, strict=True):
+        for i, mark in enumerate(marks):
             while done <= mark:
                 stop = min(mark + 1, done - done % REFRESH + REFRESH)
-                part = Log._make(array[done:stop] for array in log)
-                self._play(rng, env, done, memory, fit, part)
+                part = Log._make(np.ascontiguousarray(array[:, done:stop]) for array in log)
+                self._play(generators, env, done, memories, fits, part)
+                for whole, piece in zip(log, part, strict=True):
+                    whole[:, done:stop] = piece
                 done = stop
                 if self.options.progress is not None:
                     self.options.progress(done)
-            policy[:] = fit.pi
-        return self._result(np.array(marks), policies, memory, fit, log)
+            policies[:, i] = fits.pi
+        return tuple(
+            self._result(np.array(marks), policies[i], _frozen(memories, i), _frozen(fits, i), row)
+            for i, row in enumerate(Log._make(arrays) for arrays in zip(*log, strict=True))
+        )
 
     def _play(
         self,
-        rng: np.random.Generator,
+        rngs: tuple[np.random.Generator, ...],
         env: LinearMDP | SampledLinearMDP,
         done: int,
-        memory: Memory,
-        fit: Fit,
+        memories: Memory,
+        fits: Fit,
         log: Log,
     ) -> None:
         """Play as many episodes as ``log`` has rows, none of them past a refresh but the last."""
-        u = rng.random((len(log.states), 2 * self.known.horizon + 1))
+        task, truth, desk = self.task, self.truth, _desk(self.task)
+        shape = (log.states.shape[1], 2 * self.known.horizon + 1)
+        u = np.empty((len(rngs), *shape))
+        for draws, rng in zip(u, rngs, strict=True):
+            rng.random(out=draws)
         doubling = self.options.refit == "doubling"
-        desk = _desk(self.task)
         if isinstance(env, LinearMDP):
-            world = _world(env)
-            run_episodes(self.task, world, self.truth, doubling, done, memory, desk, fit, u, log)
+            run_seeds(task, _world(env), truth, doubling, done, memories, desk, fits, u, log)
         else:
             start = _cumulative(self.known.start)
-            for k in range(len(u)):
-                prepare(self.task, self.truth, doubling, done, k, memory, desk, fit, log)
-                _roll_sampled(env, u[k], start, fit.cdf, log, k)
-                absorb(self.task, memory, log.states[k], log.actions[k], desk.spread)
-        if (done + len(u)) % REFRESH == 0:
-            _refresh(memory, self.options.ridge)
+            for i, draws in enumerate(u):
+                memory = Memory._make(array[i] for array in memories)
+                fit = Fit._make(array[i] for array in fits)
+                row = Log._make(array[i] for array in log)
+                for k in range(len(draws)):
+                    prepare(task, truth, doubling, done, k, memory, desk, fit, row)
+                    _roll_sampled(env, draws[k], start, fit.cdf, row, k)
+                    absorb(task, memory, row.states[k], row.actions[k], desk.spread)
+        if (done + shape[0]) % REFRESH == 0:
+            _refresh(memories, self.options.ridge)
 
     def _result(
         self, marks: npt.NDArray[np.int64], policies: FloatArray, memory: Memory, fit: Fit, log: Log
@@ -157,7 +190,7 @@ class OnlineLearner:
             event=log.event[tracked],
             refits=refits,
             data=OfflineData(log.states, log.actions),
-            state=OnlineState(n, refits, _frozen(memory), _frozen(fit)),
+            state=OnlineState(n, refits, memory, fit),
             ambiguity=self.ambiguity,
             tau=self.task.tau,
         )
@@ -190,14 +223,14 @@ def _blank(task: Task, ridge: float) -> tuple[Memory, Fit]:
     return memory, fit
 
 
-def _frozen(bundle: Bundle) -> Bundle:
-    """Return a copy whose arrays cannot be written to."""
-    return type(bundle)(*(read_only(array) for array in bundle))
+def _stack(bundle: Bundle, n: int) -> Bundle:
+    """Return n writable copies along a leading axis."""
+    return type(bundle)(*(np.repeat(array[None], n, axis=0) for array in bundle))
 
 
-def _writable(bundle: Bundle) -> Bundle:
-    """Return a copy whose arrays can be written to."""
-    return type(bundle)(*(array.copy() for array in bundle))
+def _frozen(bundle: Bundle, i: int) -> Bundle:
+    """Return the i-th of stacked arrays, copied and read-only."""
+    return type(bundle)(*(read_only(array[i]) for array in bundle))
 
 
 def _desk(task: Task) -> Desk:
@@ -205,27 +238,26 @@ def _desk(task: Task) -> Desk:
     return Desk(np.empty((d, S)), np.empty(d), np.empty(S, dtype=np.int64))
 
 
-def _empty_log(n: int, task: Task) -> Log:
-    H = task.reward.shape[0]
+def _empty_log(n_seeds: int, n: int, task: Task) -> Log:
+    H, shape = task.reward.shape[0], (n_seeds, n)
     return Log(
-        states=np.empty((n, H + 1), dtype=np.int64),
-        actions=np.empty((n, H), dtype=np.int64),
-        optimistic=np.empty(n),
-        refitted=np.zeros(n, dtype=np.bool_),
-        regret=np.full(n, np.nan),
-        certificate=np.full(n, np.nan),
-        event=np.zeros(n, dtype=np.bool_),
+        states=np.empty((*shape, H + 1), dtype=np.int64),
+        actions=np.empty((*shape, H), dtype=np.int64),
+        optimistic=np.empty(shape),
+        refitted=np.zeros(shape, dtype=np.bool_),
+        regret=np.full(shape, np.nan),
+        certificate=np.full(shape, np.nan),
+        event=np.zeros(shape, dtype=np.bool_),
     )
 
 
-def _refresh(memory: Memory, ridge: float) -> None:
-    """Replace inverses and determinants by those of a Cholesky factorisation."""
-    d = memory.gram.shape[1]
-    for h, gram in enumerate(memory.gram):
-        factor = np.linalg.cholesky(gram)
-        half = np.linalg.solve(factor, np.eye(d))
-        memory.inverse[h] = half.T @ half
-        memory.log_det[h] = 2.0 * np.log(np.diagonal(factor)).sum() - d * math.log(ridge)
+def _refresh(memories: Memory, ridge: float) -> None:
+    """Replace inverses and determinants by those of Cholesky factorisations."""
+    factor = np.linalg.cholesky(memories.gram)
+    half = np.linalg.inv(factor)
+    memories.inverse[:] = np.einsum("nhki,nhkj->nhij", half, half)
+    diagonal = np.diagonal(factor, axis1=2, axis2=3)
+    memories.log_det[:] = 2.0 * np.log(diagonal / math.sqrt(ridge)).sum(axis=2)
 
 
 def _cumulative(p: FloatArray) -> FloatArray:

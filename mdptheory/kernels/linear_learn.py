@@ -323,3 +323,47 @@ def run_episodes(
         states, actions = log.states[k], log.actions[k]
         roll_episode(draws[k], world.start, fit.cdf, world.kernel, states, actions)
         absorb(task, memory, states, actions, desk.spread)
+
+
+@njit(cache=True, nogil=True)
+def run_seeds(
+    task: Task,
+    world: World,
+    truth: Truth,
+    doubling: bool,
+    first: int,
+    memories: Memory,
+    desk: Desk,
+    fits: Fit,
+    draws: FloatArray,
+    logs: Log,
+) -> None:
+    """Run independent learners; memories, fits, draws and logs have a leading axis for them."""
+    for i in range(draws.shape[0]):
+        memory = Memory(
+            memories.gram[i],
+            memories.inverse[i],
+            memories.log_det[i],
+            memories.moments[i],
+            memories.reward_moments[i],
+            memories.fitted[i],
+        )
+        fit = Fit(
+            fits.v[i],
+            fits.q[i],
+            fits.pi[i],
+            fits.cdf[i],
+            fits.log_pi[i],
+            fits.nu[i],
+            fits.width[i],
+        )
+        log = Log(
+            logs.states[i],
+            logs.actions[i],
+            logs.optimistic[i],
+            logs.refitted[i],
+            logs.regret[i],
+            logs.certificate[i],
+            logs.event[i],
+        )
+        run_episodes(task, world, truth, doubling, first, memory, desk, fit, draws[i], log)

@@ -12,6 +12,7 @@ from mdptheory.algorithms._online_records import OnlineOptions
 from mdptheory.algorithms._online_run import _blank, _desk, _empty_log, _world
 from mdptheory.algorithms._online_task import Improvement, make_learner
 from mdptheory.environments import random_simplex_mdp, simulated_linear_mdp
+from mdptheory.kernels.linear_records import Log
 from mdptheory.models import (
     ChiSquarePenalty,
     KLPenalty,
@@ -74,7 +75,8 @@ def made(mdp, ambiguity=None, tau=0.0, reference=None, mirror=np.inf, track=None
 def blank(learner, n=0):
     """Return writable memory, fit, desk and log of a learner."""
     memory, fit = _blank(learner.task, learner.options.ridge)
-    return memory, fit, _desk(learner.task), _empty_log(n, learner.task)
+    log = Log._make(array[0] for array in _empty_log(1, n, learner.task))
+    return memory, fit, _desk(learner.task), log
 
 
 def levels_of(ambiguity, mdp):
