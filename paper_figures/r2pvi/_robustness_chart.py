@@ -81,6 +81,8 @@ def _put(ax: Any, data: dict[str, Any]) -> None:
     ax.annotate(
         "optimal stopping at each p", (0.33, 14.0), color="#666666", fontsize=8, va="center"
     )
+    ax.plot([], [], color=COLOURS["DRPVI"], linewidth=0.7, label="DRPVI, exact maximum")
+    ax.plot([], [], color="#BBBBBB", linewidth=4.0, label="range over data sets")
     for name, symbol, aside in (
         ("PEVI", "", 0.0),
         ("R2PVI-TV", "λ", -0.012),

@@ -16,7 +16,7 @@ COLOURS = {
 }
 """One colour an algorithm, and a penalty's colour where no learner is involved."""
 
-REFERENCE = "#8A8A8A"
+REFERENCE = "#707070"
 SHADES = ("#9ECAE1", "#4292C6", "#08519C", "#041E42")
 """Four weights of R2PVI-TV, from the smallest to the largest."""
 

@@ -34,7 +34,7 @@ from mdptheory.solvers import linear_evaluate, linear_plan
 from paper_figures._runner import Progress
 from paper_figures.r2pvi._style import COLOURS
 
-FOOT = 1e-3  # smaller suboptimality is drawn here
+FOOT = 1e-4  # smaller suboptimality is drawn here
 CASES: tuple[tuple[str, str, FactorAmbiguity, bool], ...] = (
     ("TV penalty, λ = 3", "R2PVI-TV", TVPenalty(3.0), False),
     ("KL penalty, λ = 2", "R2PVI-KL", KLPenalty(2.0), False),
