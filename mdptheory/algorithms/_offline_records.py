@@ -95,6 +95,7 @@ class OfflineOptions:
         for name in _FLAGS:
             if not isinstance(getattr(self, name), bool | np.bool_):
                 raise TypeError(f"{name} is {getattr(self, name)!r}; expected True or False")
+            object.__setattr__(self, name, bool(getattr(self, name)))
         for name, high in (("ridge", np.inf), ("delta", 1.0)):
             given = getattr(self, name)
             checked = check_number(name, given, low=0.0, high=high, open_low=True, open_high=True)

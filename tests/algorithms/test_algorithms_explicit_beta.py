@@ -3,11 +3,14 @@ import math
 import numpy as np
 import offline_oracle as oracle
 import pytest
+from scipy.stats import binomtest
 
 from mdptheory.algorithms import OfflineOptions, drpvi, explicit_beta, r2pvi
+from mdptheory.certificates import check_offline
 from mdptheory.environments import collect_statistics, random_simplex_mdp, simulated_linear_mdp
 from mdptheory.errors import InvalidModelError
 from mdptheory.models import ChiSquarePenalty, KLBall, KLPenalty, TVBall, TVPenalty
+from mdptheory.solvers import linear_evaluate, linear_plan, robust_operator
 
 GRAM = np.stack([np.diag([60.0, 40.0, 1.0]), np.diag([50.0, 50.0, 0.0]), np.eye(3)])
 ARGUMENTS = {"ridge": 2.0, "n_episodes": 101, "delta": 0.05, "n_states": 4}
@@ -192,6 +195,15 @@ def check_certified(mdp, name, data):
     np.testing.assert_array_equal(made.policy, fit.policy)
     assert made.gap == pytest.approx(made.upper[0, 0] - made.lower[0, 0])
     assert (made.n_episodes, made.delta, made.ridge) == (data.n_episodes, 0.1, 1.0)
+    check_offline(made, data, mdp.known)  # recomputed with none of the learner's code
+    operator = robust_operator(mdp, fit.ambiguity, fit.v)
+    off = np.abs(operator - np.einsum("sai,hi->hsa", mdp.phi, fit.w))[:-1]
+    alive = np.arange(mdp.n_states) != mdp.fail_state
+    assert (off[:, alive] <= fit.width[:-1, alive]).all()
+    np.testing.assert_allclose(linear_plan(mdp, fit.ambiguity).v, best, atol=1e-9)
+    np.testing.assert_allclose(
+        linear_evaluate(mdp, fit.policy, fit.ambiguity).v, achieved, atol=1e-9
+    )
 
 
 def right_side(mdp, kind, levels, fit):
@@ -243,6 +255,19 @@ def test_twin_certificate_shrinks():
         data = collect_statistics(mdp, None, n_episodes, rng=1)
         gap = fit_of("tv", data, mdp.known).certificate.gap
         assert gap == pytest.approx(expected, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["tv", "kl shifted", "chi2", "tv_ball"])
+def test_event_holds_as_often_as_claimed(name):
+    mdp = simulated_linear_mdp(0.3, leaky=0.05)
+    levels = np.full((3, 4), CASES[name][1])
+    ratios = []
+    for seed in range(60):
+        fit = fit_of(name, collect_statistics(mdp, None, 1000, rng=[1, seed]), mdp.known)
+        ratios.append(check_event(mdp, name.split()[0], levels, fit.v, fit.w, fit.width))
+    failures = int((np.array(ratios) > 1.0).sum())
+    assert binomtest(failures, len(ratios), 0.1, "greater").pvalue > 1e-6
+    assert max(ratios) > 0.01  # the widths are wide, yet no match for any error
 
 
 @pytest.mark.parametrize("shrink", [1.0, 0.01])
