@@ -92,6 +92,12 @@ class Trace:
         v = self.own.v
         return bool((v[:, self.sink] <= v.min(axis=1)).all())
 
+    @property
+    def fails(self) -> bool:
+        """Whether another state is worth less at some step, by more than rounding."""
+        v = self.own.v
+        return bool((v[:, self.sink] > v.min(axis=1) + 1e-6).any())
+
 
 def sample(rng: np.random.Generator) -> Case:
     """Draw a model, TV kinds, and a policy that is learned or wild."""
@@ -166,15 +172,15 @@ def laws(trace: Trace) -> Checks:
 
 def only_to_fail(trace: Trace, *, always: bool = False) -> Checks:
     """Expect nature to move mass to the fail state only."""
-    if not (trace.applies or always):
+    if not (trace.applies or (always and trace.fails)):
         return ()
     gained = np.delete(trace.own.worst - trace.case.mdp.mu, trace.sink, axis=2)
     return Check.nonpositive(gained, scale=1.0)
 
 
-def dominated(trace: Trace, *, paid: float = 0.0) -> Checks:
+def dominated(trace: Trace, *, paid: float = 0.0, always: bool = False) -> Checks:
     """E^{pi, P^pi}[width_h] <= E^{pi, P0}[width_h], step by step."""
-    if not trace.applies:
+    if not (trace.applies or (always and trace.fails)):
         return ()
     widths = (trace.own.pi * trace.bonus).sum(axis=2)
     widths[:, trace.sink] = paid
@@ -240,8 +246,11 @@ CHAIN = Chain(
         Twin(
             "always",
             "the fail state need not be worth least",
-            links={"only_to_fail": partial(only_to_fail, always=True)},
-            expect_link="only_to_fail",
+            links={
+                "only_to_fail": partial(only_to_fail, always=True),
+                "dominated": partial(dominated, always=True),
+            },
+            expect_link=("only_to_fail", "dominated"),
         ),
         Twin(
             "kl",

@@ -246,9 +246,10 @@ def waits(trace: Trace, *, factor: float = math.sqrt(2.0)) -> Iterator[Check]:
     if not trace.case.doubling:
         return
     for one in trace.looks:
-        size = np.maximum(one.now.bonus, 1e-3)
-        room = SLACK * (1.0 + float(size.max()))
-        yield Check.nonpositive(one.fit.bonus - factor * one.now.bonus, scale=size, slack=room)
+        live = one.now.bonus > 0
+        if live.any():
+            size = factor * one.now.bonus[live]
+            yield Check.worst(one.fit.bonus[live], size, slack=SLACK * (1.0 + float(size.max())))
 
 
 def refits(trace: Trace) -> Checks:

@@ -1,14 +1,16 @@
 """The DR-RPO chains: sizes of the bounds on longer runs, and how often broken versions fail."""
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mdptheory.environments import simulated_linear_mdp
-from mdptheory.models import ChiSquarePenalty, FactorKind, KLPenalty, TVBall, TVPenalty
+from mdptheory.models import ChiSquarePenalty, FactorKind, KLPenalty, LinearMDP, TVBall, TVPenalty
 from mdptheory.solvers import linear_plan
-from mdptheory.theory import draw_case, run_case
+from mdptheory.theory import draw_case, load_case, replay, run_case
+from mdptheory.theory.counterexample import link_check
 from proofs_checks import dr_rpo_domination as domination
 from proofs_checks import dr_rpo_one_hot_regret as one_hot
 from proofs_checks import dr_rpo_optimism as optimism
@@ -18,8 +20,10 @@ from proofs_checks._one_hot import ball_values, is_one_hot, one_hot_model, regre
 from proofs_checks._soft_cases import random_mixtures, random_model
 from proofs_checks._soft_oracles import Setting, nature, signed_worth, soft_value
 from proofs_checks._soft_runs import learn, record
+from proofs_checks.registry import CHAINS
 
 pytestmark = pytest.mark.theorem
+PINNED = sorted((Path(__file__).parent / "data" / "dr_rpo").glob("*.json"))
 UNIFORM = np.full((3, 5, 16), 1 / 16)
 
 
@@ -216,3 +220,37 @@ def test_the_bound_says_something_from_some_2e4_episodes_on():
     assert explicit(mdp, short) > 16_000 * mdp.horizon
     mdp, long = long_run(0, 64_000)
     assert long.regret.sum() <= explicit(mdp, long) < 0.7 * 64_000 * mdp.horizon
+
+
+# ---- false statements, each with a small instance -----------------------------------------------
+
+
+@pytest.mark.parametrize("path", PINNED, ids=lambda path: path.stem)
+def test_pinned_counterexample_still_breaks_its_twin_and_not_the_theorem(path):
+    saved = load_case(path)
+    again = replay(saved, CHAINS)
+    assert again.check is not None
+    assert not again.check.holds
+    assert again.check.measured == pytest.approx(saved.check.measured, rel=1e-9)
+    chain = next(chain for chain in CHAINS if chain.id == saved.chain)
+    true = link_check(chain, saved.link, saved.case)
+    assert true is None or true.holds
+
+
+def test_every_pinned_file_is_written_up():
+    text = (Path(__file__).parents[2] / "FINDINGS.md").read_text(encoding="utf-8")
+    assert len(PINNED) == 6
+    assert [path.name for path in PINNED if f"dr_rpo/{path.name}" not in text] == []
+
+
+def test_a_live_state_without_reward_is_worth_less_than_the_fail_state():
+    """Ten episodes, the uniform reference: the policy pays KL for following its widths."""
+    stairs = soft_bellman.stairs(3)
+    mdp = LinearMDP(stairs.phi, np.zeros((3, 2)), stairs.mu, 0, 1)
+    uniform, noise = np.full((3, 2, 2), 0.5), np.zeros((3, 2, 2))
+    trace = domination.run(domination.Case(mdp, TVBall(0.5), 1.0, uniform, 10, noise, 0))
+    np.testing.assert_allclose(trace.own.v[1], [-0.0453, 0.0], atol=1e-4)
+    assert trace.own.worst[0, 1, 0] == pytest.approx(0.5)
+    widths = (trace.own.pi * trace.bonus).sum(axis=2)
+    robust, nominal = (trace.laws * widths).sum(axis=2)
+    assert robust[1] > nominal[1] + 0.5
