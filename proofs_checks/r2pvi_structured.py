@@ -1,8 +1,9 @@
 """Nature that moves factors does less harm than nature that moves rows, at the same price."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 
@@ -25,7 +26,8 @@ from proofs_checks._linear_cases import is_policy, is_small, one_hot, random_pol
 from proofs_checks._linear_oracles import divergence, plan, worth
 from proofs_checks._soft_cases import level_of, milder, random_model
 
-KINDS = (TVPenalty, KLPenalty, ChiSquarePenalty, TVBall, KLBall)
+Kind: TypeAlias = Callable[[float], FactorAmbiguity]
+KINDS: tuple[Kind, ...] = (TVPenalty, KLPenalty, ChiSquarePenalty, TVBall, KLBall)
 LEVELS = (0.05, 0.2, 0.5, 1.0)
 
 

@@ -34,6 +34,7 @@ from proofs_checks import (
 from proofs_checks._cases import Arm, build
 from proofs_checks._iwocs_strategies import CASES as IWOCS_CASES
 from proofs_checks._oracles import as_floats, exact_policy_iteration, exact_policy_value
+from proofs_checks._r2pvi_strategies import CASES as R2PVI_CASES
 from proofs_checks._robust_games import both
 from proofs_checks._soft_strategies import CASES as SOFT_CASES
 
@@ -309,5 +310,6 @@ CASES: dict[str, Callable[[], SearchStrategy[object]]] = {
     "robust_core.partial_policy_iteration": robust_partial_cases,
     "robust_core.residual_contraction": robust_residual_cases,
     **IWOCS_CASES,
+    **R2PVI_CASES,
     **SOFT_CASES,
 }

@@ -61,6 +61,12 @@ def test_no_case_violates_a_link(chain_id, data):
         ("robust_core.policy_loss", "worst_action", "greedy"),
         ("robust_core.partial_policy_iteration", "constant_tolerance", "geometric"),
         ("robust_core.residual_contraction", "no_horizon", "rate"),
+        ("r2pvi.duals", "untruncated", "monotone"),
+        ("r2pvi.range_shrinkage", "nominal", "values"),
+        ("r2pvi.ball_and_penalty", "half_loss", "above"),
+        ("r2pvi.structured", "half_mean", "convexity"),
+        ("r2pvi.suboptimality", "one_width", "decomposition"),
+        ("r2pvi.drpvi_coverage", "one_width", "decomposition"),
     ],
 )
 def test_strategy_reaches_what_breaks_a_twin(chain_id, twin, link):
