@@ -13,6 +13,7 @@ SAYS = {
     "finite_horizon.py": ("v has shape (21, 6)", "in every state: True"),
     "frozen_lake.py": ("SFFFFFFF", "from the start: 0.414640"),
     "iwocs_windy_walk.py": ("worst wind for policy 0: 0.500", "*###*.", "hull, a wind for each"),
+    "offline_robust.py": ("it earns 0.821 or more against", "1.00: robust 1.102, PEVI 0.612"),
     "own_theorem.py": ("0 violations in 200 conclusive cases", "was caught at case"),
     "robust_river.py": ("15 strokes seen: 3 back", "robust, radius 0.2"),
     "shortest_path.py": ("expected steps", "the policy reaches the door for sure"),

@@ -112,6 +112,10 @@ def test_python_block_runs_as_printed(index, tmp_path):
 
 
 def test_shell_lines_run(tmp_path):
+    for code, _ in PYTHON:
+        if ".write_" in code:  # the lines may ask for the files that the blocks leave
+            done = run([sys.executable, "-c", code], tmp_path)
+            assert done.returncode == 0, done.stderr
     for line in SHELL:
         if line not in SET_UP:
             done = run(["bash", "-c", line], tmp_path)
@@ -142,6 +146,7 @@ def test_the_tables_name_every_command_code_suffix_and_extra():
     for code in (failures.OK, failures.FAILS, failures.BAD_INPUT, failures.FAULT,
                  failures.INTERRUPTED):  # fmt: skip
         assert f"\n| {code} |" in README
+    assert "| `mdptheory offline-robust" in README
     for suffix in files._READERS:
         assert f"| `{suffix}` |" in README
     for extra in project["optional-dependencies"]:
@@ -151,7 +156,7 @@ def test_the_tables_name_every_command_code_suffix_and_extra():
 def test_every_option_in_the_table_exists(capsys):
     from mdptheory.cli import main
 
-    rows = re.findall(r"^\| `mdptheory (\w+).*?` \| (.*) \|$", README, re.MULTILINE)
+    rows = re.findall(r"^\| `mdptheory ([\w-]+).*?` \| (.*) \|$", README, re.MULTILINE)
     assert len(rows) >= 7
     for command, text in rows:
         assert main([command, "--help"]) == 0
