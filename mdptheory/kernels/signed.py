@@ -30,6 +30,7 @@ from mdptheory.kernels.factor import (
 ULP = 2.3e-16
 GRID = 64  # prices tried for a KL ball, evenly in the logarithm
 GOLDEN = 48  # steps of the golden section around the best of them: 1e-10 of the bracket
+STEEP = 700.0  # exp of more overflows
 LEAST_PRICE = 1e-6
 LEAST_MOMENT = 1e-6  # as published for DRVI-L
 
@@ -49,6 +50,10 @@ def _kl_moment(c: FloatArray, v: FloatArray, origin: float, price: float) -> flo
     total = 0.0
     for j in range(v.size):
         above = v[j] - origin
+        if c[j] == 0.0:
+            continue
+        if above < -STEEP * price:
+            return np.inf  # a value below 0 at a price too small for it
         if above < FAR * price:
             total += c[j] * math.expm1(-above / price)
         else:
@@ -78,7 +83,7 @@ def _kl_price(c: FloatArray, v: FloatArray, price: float, cap: float, shift: boo
         return min(origin - price * math.log1p(excess), cap)
     moment = rest if shift else 0.0
     for j in range(v.size):
-        if v[j] - origin < FAR * price:
+        if c[j] != 0.0 and v[j] - origin < FAR * price:
             moment += c[j] * math.exp(-(v[j] - origin) / price)
     return min(origin - price * math.log(moment), cap) if moment > 0.0 else cap
 
