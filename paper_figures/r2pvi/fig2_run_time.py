@@ -5,10 +5,10 @@ paths and 30 to 120 features. Filled: seconds of a learner over those of PEVI, e
 several rounds in which the learners take turns; the bar is the range of that ratio within rounds.
 Hollow: the published ratios. DRPVI and DRVI-L search their duals by Nelder-Mead from H/2 as
 published; "exact" is DRPVI with the maximum over all breakpoints, which also learns other policies
-(figure 1d). The published programs estimate next values path by path, which dominates their times
-and hides what the search costs; here all but the search is vectorised, so that the ratios of the
-searching learners are far larger, and an exact search by sorting takes most of the difference away.
-Ratios depend on machine and load.
+(figure 1d). The published programs estimate next values path by path, for all learners alike, which
+hides much of what the search costs; here all but the search is vectorised. The searching learners
+are therefore further from PEVI, most of all with few paths, and sorting instead of searching takes
+nearly all of the difference away. Ratios depend on machine and load.
 """
 
 import time
@@ -55,7 +55,7 @@ class Config:
     @classmethod
     def quick(cls) -> Self:
         """Take fewer paths and turns."""
-        return cls(episodes=(200, 1000), features=(30,), rounds=2)
+        return cls(episodes=(1000,), features=(30, 60), rounds=2)
 
 
 def compute(config: Config, rng: np.random.Generator, progress: Progress) -> dict[str, Any]:
@@ -101,15 +101,9 @@ def plot(data: dict[str, Any], fig: Any) -> None:
     axes = fig.subplots(1, 2, sharey=True)
     n = int(data["by_episodes"])
     by_features = [0, *range(n, len(data["settings"]))]
-    panels: list[tuple[Any, list[int], int, Any, Any]] = [
-        (axes[0], list(range(n)), 0, published.FIG_2_BY_EPISODES, published.FIG_2_EPISODES),
-        (axes[1], by_features, 1, published.FIG_2_BY_FEATURES, published.FIG_2_FEATURES),
-    ]
-    for ax, rows, column, known, sizes in panels:
+    for ax, rows, column in ((axes[0], list(range(n)), 0), (axes[1], by_features, 1)):
         for x, row in enumerate(rows):
-            size = int(data["settings"][row, column])
-            at = sizes.index(size) if size in sizes else None
-            _group(ax, x, data, row, None if at is None else {k: v[at] for k, v in known.items()})
+            _group(ax, x, data, row)
         ax.set_xticks(range(len(rows)), [_name(data, row, column) for row in rows])
         ax.grid(axis="x", visible=False)
         ax.set_xlim(-0.5, len(rows) - 0.5)
@@ -127,8 +121,22 @@ def plot(data: dict[str, Any], fig: Any) -> None:
     _legend(fig)
 
 
-def _group(ax: Any, x: int, data: dict[str, Any], row: int, known: dict[str, float] | None) -> None:
+def _published(n_episodes: int, n_features: int) -> dict[str, float]:
+    """Return the published seconds of a size, or nothing."""
+    sizes: list[tuple[dict[str, Any], tuple[int, ...], int]] = []
+    if n_features == published.FIG_2_FEATURES[0]:
+        sizes.append((published.FIG_2_BY_EPISODES, published.FIG_2_EPISODES, n_episodes))
+    if n_episodes == published.FIG_2_EPISODES[0]:
+        sizes.append((published.FIG_2_BY_FEATURES, published.FIG_2_FEATURES, n_features))
+    for table, known, size in sizes:
+        if size in known:
+            return {name: seconds[known.index(size)] for name, seconds in table.items()}
+    return {}
+
+
+def _group(ax: Any, x: int, data: dict[str, Any], row: int) -> None:
     """Draw the learners of one size side by side."""
+    known = _published(*(int(size) for size in data["settings"][row]))
     seconds = data["seconds"][row]
     within, best = seconds / seconds[:, :1], seconds.min(axis=0)
     for k, name in enumerate(str(name) for name in data["learners"]):
@@ -137,7 +145,7 @@ def _group(ax: Any, x: int, data: dict[str, Any], row: int, known: dict[str, flo
         at, colour = x + 0.15 * (k - 3), COLOURS[name.partition(",")[0]]
         ax.vlines(at, within[:, k].min(), within[:, k].max(), color=colour, linewidth=4, alpha=0.3)
         ax.plot(at, best[k] / best[0], _marker(name), color=colour, markersize=6)
-        if known is not None and name in known:
+        if name in known:
             ratio = known[name] / known["PEVI"]
             ax.plot(at, ratio, "o", color=colour, markerfacecolor="white", markersize=5.5, zorder=4)
 

@@ -155,7 +155,7 @@ def _line(ax: Any, x: FloatArray, values: FloatArray, colour: str, style: Any) -
 def _legend(fig: Any) -> None:
     from matplotlib.lines import Line2D
 
-    colour = COLOURS["R2PVI-TV"]
+    colour = COLOURS["PEVI"]
     handles = [
         Line2D([], [], color=colour, label="bound, ties to the fail state"),
         Line2D([], [], color=colour, linewidth=0.8, label="bound, ties elsewhere"),
