@@ -379,4 +379,4 @@ CHAIN = Chain(
         ),
     ),
 )
-"""Errors take up an eighth of the widths at most: the event never occurred."""
+"""Errors took up three tenths of the widths at most: the event never occurred."""

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,14 +20,19 @@ from mdptheory.models import (
     TVBall,
     TVPenalty,
 )
+from mdptheory.theory import load_case, replay, run_case
 from proofs_checks import _linear_oracles as exact
 from proofs_checks import _pessimism as pessimism
 from proofs_checks import _ridge_oracles as ridge
 from proofs_checks import r2pvi_drpvi_coverage as coverage
 from proofs_checks import r2pvi_suboptimality as suboptimality
 from proofs_checks._linear_cases import one_hot, uniform
+from proofs_checks.registry import CHAINS
 
 pytestmark = pytest.mark.theorem
+BY_ID = {chain.id: chain for chain in CHAINS}
+PINNED = sorted((Path(__file__).parent / "data" / "r2pvi").glob("*.json"))
+FINDINGS = Path(__file__).parents[2] / "FINDINGS.md"
 PENALTIES = (TVPenalty, KLPenalty, ChiSquarePenalty)
 DIVERGENT = {
     FactorKind.TV_PENALTY: (0.05, 0.3, 1.0),
@@ -320,3 +326,21 @@ def test_radius_0_and_weight_infinity_differ_on_data():
         assert (cut.w >= whole.w - 1e-12)[1].all()  # one step before the end: the same values
         most = max(most, float((cut.w - whole.w).max()))
     assert most > 0.01
+
+
+@pytest.mark.parametrize("path", PINNED, ids=lambda path: path.stem)
+def test_pinned_counterexample_still_breaks_its_twin_and_not_the_theorem(path):
+    saved = load_case(path)
+    again = replay(saved, CHAINS)
+    assert again.check is not None
+    assert not again.check.holds
+    assert again.check.measured == pytest.approx(saved.check.measured, rel=1e-9)
+    outcome = run_case(BY_ID[saved.chain], saved.case)
+    assert not outcome.errors
+    assert all(check.holds for checks in outcome.links.values() for check in checks)
+
+
+def test_every_pinned_file_is_written_up():
+    text = FINDINGS.read_text(encoding="utf-8")
+    assert len(PINNED) == 4
+    assert [path.name for path in PINNED if f"r2pvi/{path.name}" not in text] == []
