@@ -113,16 +113,18 @@ def explicit_beta(
         log_m = math.log(_classes(kind, levels[h]))
         log_union = log_m + log_net + math.log((horizon - 1) / delta)
         radius = math.sqrt(_log_det(gram[h], ridge) / 4 + log_union / 2)
-        bound = float(horizon - 1 - h)
-        for i, level in enumerate(levels[h]):
-            width = bound * (radius + 1 + bias)
-            if kind == FactorKind.TV_PENALTY and vmin_known:
-                width = min(float(level), bound) * (radius + 1 + bias)
-            elif kind == FactorKind.KL_PENALTY and level < np.inf:
-                width = _kl_width(float(level), bound, radius + 1, bias, shift=kl_shift)
-            elif kind == FactorKind.CHI_SQUARE_PENALTY:
-                width *= 1 + bound / float(level)
-            beta[h, i] = width
+        noise, bound = radius + 1, float(horizon - 1 - h)
+        if kind == FactorKind.KL_PENALTY:
+            level = levels[h].tolist()
+            beta[h] = [_kl_width(weight, bound, noise, bias, shift=kl_shift) for weight in level]
+            continue
+        scale = np.full(d, bound)
+        if kind == FactorKind.TV_PENALTY and vmin_known:
+            scale = np.minimum(levels[h], bound)
+        elif kind == FactorKind.CHI_SQUARE_PENALTY:
+            with np.errstate(over="ignore"):
+                scale = bound * (1 + bound / levels[h])
+        beta[h] = scale * (noise + bias)
     return beta
 
 
@@ -146,6 +148,8 @@ def _log_det(gram: FloatArray, ridge: float) -> float:
 
 def _kl_width(weight: float, bound: float, noise: float, bias: float, *, shift: bool) -> float:
     """Return the width of a KL penalty; infinite where it overflows."""
+    if weight == math.inf:
+        return bound * (noise + bias)
     ratio = bound / weight
     if ratio > 700.0:  # exp overflows
         return math.inf

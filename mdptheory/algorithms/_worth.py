@@ -79,7 +79,7 @@ def worth_of_factors(
     if level is not None and kind == FactorKind.TV_PENALTY:
         return solve(moments @ np.minimum(v, problem.floor + level))
     if level is not None and level < np.inf and kind == FactorKind.KL_PENALTY:
-        return _kl_worth(problem, float(level), lambda g: solve(moments @ g))
+        return _kl_worth(problem, float(level), moments, solve)
     weights = np.ascontiguousarray(gram_inverse @ moments)
     if problem.search != "breakpoints":
         from mdptheory.algorithms._published import published_worth
@@ -93,16 +93,20 @@ def worth_of_factors(
     return w
 
 
-def _kl_worth(problem: Problem, weight: float, moment: Solve) -> FloatArray:
+def _kl_worth(problem: Problem, weight: float, moments: FloatArray, solve: Solve) -> FloatArray:
     """Return ``-weight log`` of the moment of ``exp(-v / weight)``, which is at least that of cap.
 
-    Exponents are taken from the least value on, so that none underflows for all points at once.
+    Exponents are taken from the least value in the data on, so that not all of them underflow.
     """
-    v, least = problem.v, float(problem.v.min())
-    if problem.kl_shift:
-        least, estimate = 0.0, 1.0 + moment(np.expm1(-v / weight))
-    else:
-        estimate = moment(np.exp(-(v - least) / weight))
+    v, least = problem.v, 0.0
+    if not problem.kl_shift:
+        seen = moments.any(axis=0)
+        least = float(v[seen].min()) if seen.any() else 0.0
+        v = np.maximum(v, least)  # points without data have no moment
+    with np.errstate(over="ignore"):  # a tiny weight sends every exponent but that of least away
+        exponent = -(v - least) / weight
+    moment = np.expm1(exponent) if problem.kl_shift else np.exp(exponent)
+    estimate = solve(moments @ moment) + (1.0 if problem.kl_shift else 0.0)
     positive = np.where(estimate > 0.0, estimate, 1.0)
     worth = np.minimum(least - weight * np.log(positive), problem.cap)
     return np.asarray(np.where(estimate > 0.0, worth, problem.cap))

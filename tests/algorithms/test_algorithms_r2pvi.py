@@ -169,6 +169,21 @@ def test_large_weights_are_nearly_nominal(leaky, episodes, make):
     np.testing.assert_allclose(large.q, nominal.q, atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore::mdptheory.errors.UnderflowWarning")
+@pytest.mark.parametrize("weight", [1e-12, 1e-5, 1e-3, 0.02, 0.3])
+def test_one_weight_and_equal_weights_agree_however_small(leaky, episodes, weight):
+    """The fail state is worth 0 and not seen: its exponentials must not drown the others."""
+    alive = (episodes.states != 3).all(axis=1)
+    data = OfflineData(episodes.states[alive], episodes.actions[alive])
+    array = np.full((3, 4), weight)
+    array[:, 2] = np.inf  # a factor without data here
+    for options in (OfflineOptions(beta=0.1), OfflineOptions(beta=0.1, clip_zero=False)):
+        one = r2pvi(data, leaky.known, KLPenalty(weight), options=options).w
+        many = r2pvi(data, leaky.known, KLPenalty(array), options=options).w
+        assert np.isfinite(one).all()
+        np.testing.assert_allclose(one[:, [0, 1, 3]], many[:, [0, 1, 3]], atol=1e-6)
+
+
 def test_worths_do_not_fall_as_the_weight_rises(leaky):
     data = certain(leaky)
     for make in (TVPenalty, KLPenalty, ChiSquarePenalty):
