@@ -133,6 +133,20 @@ def check_offline(
     -----
     The proof is at the top of `mdptheory.certificates.offline`. It assumes that the episodes are
     independent runs of one linear MDP with these features and rewards; no file can show that.
+
+    Examples
+    --------
+    One step, where nothing has to be estimated:
+
+    >>> from mdptheory.models import TVPenalty
+    >>> known = KnownModel([[[1.0, 0.0], [0.0, 1.0]]], [[0.25, 0.75]])
+    >>> values, zero = np.array([[0.75], [0.0]]), np.zeros((1, 2))
+    >>> claim = OfflineCertificate(
+    ...     TVPenalty(1.0), values, values, np.array([[1]]), zero, zero, zero,
+    ...     ridge=1.0, delta=0.1, kl_shift=False, n_episodes=1, start=np.ones(1),
+    ... )
+    >>> check_offline(claim, OfflineData([[0, 0]], [[0]]), known).lower
+    0.75
     """
     _require_types(certificate, data, known)
     counts = _counts(data, known)
