@@ -5,10 +5,12 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from mdptheory._typing import FloatArray, IntArray
+from mdptheory._typing import BoolArray, FloatArray, IntArray
 from mdptheory.models import LinearMDP
 from mdptheory.theory import register
 from proofs_checks._soft_oracles import divergence
+
+TIE = 1e-12
 
 register(LinearMDP)
 
@@ -58,6 +60,13 @@ class Episodes(NamedTuple):
     spread: FloatArray
     met: FloatArray
     log_det: FloatArray
+
+    @property
+    def tied(self) -> BoolArray:
+        """Whether rounding decides which of several least states nature takes, shape (K,)."""
+        inner = self.v[:, 1:-1]
+        near = inner <= inner.min(axis=2, keepdims=True) + TIE
+        return np.asarray((near.sum(axis=2) > 1).any(axis=1))
 
     @classmethod
     def of(

@@ -22,6 +22,7 @@ DELTA = 0.1
 TAUS = (0.0, 0.1, 0.3, 1.0)  # 0 is DR-LSVI-UCB
 EPISODES = (5, 20, 60)
 SLACK = 1e-9
+TIE = 1e-12
 
 
 @case
@@ -83,6 +84,12 @@ class Look:
     own: Soft
     widths: FloatArray
     now: Fit
+
+    @property
+    def tied(self) -> bool:
+        """Whether rounding decides which of several least states nature takes."""
+        near = self.own.v[1:-1] <= self.own.v[1:-1].min(axis=1, keepdims=True) + TIE
+        return bool((near.sum(axis=1) > 1).any())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,12 +203,14 @@ def fitted(trace: Trace) -> Iterator[Check]:
 
 
 def tracked(trace: Trace) -> Iterator[Check]:
-    """Compare the library's regret and certificate with the slow ones."""
+    """Compare the library's regret with the slow one, and its certificate unless nature is torn."""
     result, start = trace.record.result, trace.case.mdp.start
     for one in trace.looks:
         size = 1.0 + float(start @ one.widths)
         lost = start @ (trace.truth.v[0] - one.own.v[0])
         yield from Check.equal(result.regret[one.k], lost, scale=1.0)
+        if one.tied:
+            continue
         pair = (result.certificate[one.k], start @ one.widths)
         yield from Check.equal(*pair, slack=SLACK * size, scale=size)
 
