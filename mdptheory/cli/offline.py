@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 CERTIFICATES = (".json", ".npz")
 THEORY = "theory"
 SHOWN_STEPS = 12
+STEEP = 3.0  # of (H - 1) / lam: beyond, estimates less one standard error were seen to be too high
 
 
 class Kind(StrEnum):
@@ -109,6 +110,8 @@ def offline_robust(
     ambiguity, options = ambiguity_of(kind, lam, radius), _options(beta, ridge, delta)
     data, known = load_data(source)
     fit, notes = _learn(data, known, ambiguity, options)
+    if isinstance(ambiguity, KLPenalty) and beta != THEORY and lam is not None:
+        notes += _steep(known.horizon, lam)
     if certificate is not None and fit.certificate is not None:
         from mdptheory.io import write_certificate
 
@@ -135,12 +138,24 @@ def _options(beta: str, ridge: float, delta: float) -> "OfflineOptions":
     from mdptheory.algorithms import OfflineOptions
 
     if beta == THEORY:
-        return OfflineOptions(beta="theory", ridge=ridge, delta=delta)
+        return OfflineOptions(  # the shift, which only KL reads, never widens what is proved
+            beta="theory", ridge=ridge, delta=delta, kl_shift=True
+        )
     try:
         width = float(beta)
     except ValueError:
         raise CommandError(f"--beta is {beta!r}; expected a number or theory") from None
     return OfflineOptions(beta=width, ridge=ridge, delta=delta)
+
+
+def _steep(horizon: int, lam: float) -> list[str]:
+    """Say so where the logarithm of an estimated moment is worth little."""
+    if (horizon - 1) / lam <= STEEP:
+        return []
+    return [
+        f"with --lam {lam:g} small beside {horizon} steps, errors of KL moments grow by up to"
+        f" exp({(horizon - 1) / lam:.3g}): the value may be far too high; --beta theory knows"
+    ]
 
 
 def _learn(
