@@ -174,6 +174,7 @@ def statistics_contenders(n_episodes: int) -> Contenders:
 
 def measure(plan: Plan, parts: set[str]) -> dict[str, Any]:
     """Time the parts."""
+    import scipy.linalg  # noqa: F401  its BLAS must be there to be held to one thread
     from threadpoolctl import threadpool_limits
 
     found: dict[str, Any] = {"offline": [], "online": None, "statistics": None, "plan": plan}

@@ -185,20 +185,24 @@ def _compute(function: CellFunction, cell: Cell, *, store: bool) -> _Outcome:
 
 def _compute_alone(function: CellFunction, cell: Cell, *, store: bool) -> _Outcome:
     """Run one cell in a process that exists for cells, held to one thread for good."""
-    from threadpoolctl import threadpool_limits
-
     _set_numba_threads(1)
-    threadpool_limits(1)
+    _one_thread()
     return _compute(function, cell, store=store)
 
 
-def _in_process(function: CellFunction, cells: list[Cell]) -> Generator[_Outcome]:
+def _one_thread() -> Any:
+    """Hold the linear algebra to one thread, until the returned context ends if it is one's own."""
+    import scipy.linalg  # noqa: F401  SciPy has a BLAS of its own, which must be there to be held
     from threadpoolctl import threadpool_limits
 
+    return threadpool_limits(1)
+
+
+def _in_process(function: CellFunction, cells: list[Cell]) -> Generator[_Outcome]:
     for cell in cells:
         before = _set_numba_threads(1)
         try:
-            with threadpool_limits(1):
+            with _one_thread():
                 outcome = _compute(function, cell, store=True)
         finally:
             _set_numba_threads(before)
