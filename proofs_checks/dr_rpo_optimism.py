@@ -195,8 +195,10 @@ def never(trace: Trace) -> bool:
 
 
 def fitted(trace: Trace) -> Iterator[Check]:
-    """Compare the library's optimistic values and last policy with the slow fits."""
+    """Compare the library's statistics, optimistic values and last policy with the slow ones."""
     result, start = trace.record.result, trace.case.mdp.start
+    yield from Check.equal(result.state.gram, trace.record.gram[-1], scale=1.0)
+    yield from Check.equal(result.state.moments, trace.record.moments[-1], scale=1.0)
     for one in trace.looks:
         yield from Check.equal(result.optimistic[one.k], start @ one.fit.v[0], scale=1.0)
     yield from Check.equal(result.pi, trace.looks[-1].fit.pi, slack=1e-8, scale=1.0)
@@ -317,7 +319,7 @@ CHAIN = Chain(
     admissible=admissible,
     second_route="transitions written down, statistics counted, fits and values by the slow route",
     links=(
-        Link("fitted", "optimistic values and policies are those of the slow fit", fitted),
+        Link("fitted", "statistics, optimistic values, policies are those of the slow fit", fitted),
         Link("tracked", "regret and certificate are those of the slow route", tracked),
         Link("plugs_in", "the estimate's dual at the true factors is their worth", plugs_in),
         Link("above", "Q_hat >= Q*, V_hat >= V*", above, unless=("missed",)),
