@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mdptheory._typing import FloatArray, RngLike
-from mdptheory._validation import check_simplex, read_only
+from mdptheory._validation import check_simplex
 from mdptheory.algorithms._online_records import (
     OnlineInfo,
     OnlineOptions,
@@ -229,13 +229,15 @@ def _stack(bundle: Bundle, n: int) -> Bundle:
 
 
 def _frozen(bundle: Bundle, i: int) -> Bundle:
-    """Return the i-th of stacked arrays, copied and read-only."""
-    return type(bundle)(*(read_only(array[i]) for array in bundle))
+    """Return the i-th of stacked arrays; from now on all of them are read-only."""
+    for array in bundle:
+        array.setflags(write=False)
+    return type(bundle)(*(array[i] for array in bundle))
 
 
 def _desk(task: Task) -> Desk:
-    d, S = task.phi.shape[1:3]
-    return Desk(np.empty((d, S)), np.empty(d), np.empty(S, dtype=np.int64))
+    d, S, A = task.phi.shape[1:]
+    return Desk(np.empty((d, S)), np.empty(d), np.empty(S * A), np.empty(S, dtype=np.int64))
 
 
 def _empty_log(n_seeds: int, n: int, task: Task) -> Log:

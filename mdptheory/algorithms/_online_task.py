@@ -72,11 +72,13 @@ def make_learner(
         reward=np.array(known.reward),
         seen=np.array(known.reward) if reward_known else np.zeros(shape),
         log_reference=np.log(reference),
-        level=levels,
-        slope=slope,
-        offset=offset,
+        level=np.ascontiguousarray(levels),
+        slope=np.ascontiguousarray(slope),
+        offset=np.ascontiguousarray(offset),
         log_term=log_term,
-        ceiling=np.arange(shape[0], 0, -1.0) if reward_known else np.full(shape[0], shape[0] / 1.0),
+        ceiling=np.arange(shape[0], 0, -1.0)
+        if reward_known
+        else np.full(shape[0], float(shape[0])),
         kind=int(kind),
         sink=-1 if known.fail_state is None else int(known.fail_state),
         tau=float(tau),
@@ -163,7 +165,7 @@ def reference_policy(reference: npt.ArrayLike | None, shape: tuple[int, int, int
             f"{place('reference', index)} is 0; expected a positive probability of every action"
         )
     given = given / given.sum(axis=-1, keepdims=True)
-    return np.array(np.broadcast_to(given, shape))
+    return np.array(np.broadcast_to(given, shape), order="C")
 
 
 def warn_of_options(kind: FactorKind, tau: float, horizon: int, *, fail_state: int | None) -> None:

@@ -15,18 +15,8 @@ import numpy as np
 from numba import njit
 
 from mdptheory._typing import FloatArray, IntArray
-from mdptheory.kernels.linear_records import (
-    ELLIPTIC,
-    L1,
-    L2,
-    Desk,
-    Fit,
-    Log,
-    Memory,
-    Task,
-    Truth,
-    World,
-)
+from mdptheory.kernels.linear_policy import act_greedily, act_softly, write_spread, write_widths
+from mdptheory.kernels.linear_records import Desk, Fit, Log, Memory, Task, Truth, World
 from mdptheory.kernels.linear_rollout import cumulative_rows, roll_episode
 from mdptheory.kernels.linear_track import track_fit
 from mdptheory.kernels.signed import signed_worth
@@ -59,48 +49,6 @@ def regress(inverse: FloatArray, moments: FloatArray, coef: FloatArray) -> None:
 
 
 @njit(cache=True, nogil=True)
-def write_spread(
-    bonus: int,
-    inverse: FloatArray,
-    size: float,
-    slope: FloatArray,
-    offset: FloatArray,
-    spread: FloatArray,
-) -> None:
-    """Write the width of each factor; without its standard error for elliptic widths."""
-    for i in range(spread.size):
-        spread[i] = slope[i] * size + offset[i]
-        if bonus != ELLIPTIC:
-            spread[i] *= math.sqrt(max(inverse[i, i], 0.0))
-
-
-@njit(cache=True, nogil=True)
-def write_widths(
-    bonus: int, phi: FloatArray, inverse: FloatArray, spread: FloatArray, width: FloatArray
-) -> None:
-    """Write the width of each state and action; ``phi`` is (d, S, A)."""
-    n_factors, n_states, n_actions = phi.shape
-    for s in range(n_states):
-        for a in range(n_actions):
-            width[s, a] = 0.0
-        for i in range(n_factors):
-            if bonus == L1:
-                for a in range(n_actions):
-                    width[s, a] += phi[i, s, a] * spread[i]
-            elif bonus == L2:
-                for a in range(n_actions):
-                    width[s, a] += (phi[i, s, a] * spread[i]) ** 2
-            else:
-                for j in range(n_factors):
-                    pair = spread[i] * inverse[i, j] * spread[j]
-                    for a in range(n_actions):
-                        width[s, a] += phi[i, s, a] * phi[j, s, a] * pair
-        if bonus != L1:
-            for a in range(n_actions):
-                width[s, a] = math.sqrt(max(width[s, a], 0.0))
-
-
-@njit(cache=True, nogil=True)
 def write_q(
     phi: FloatArray,
     reward: FloatArray,
@@ -121,60 +69,6 @@ def write_q(
                 q[s, a] += phi[i, s, a] * nu[i]
         for a in range(n_actions):
             q[s, a] = max(min(q[s, a] + sign * width[s, a], high), low)
-
-
-@njit(cache=True, nogil=True)
-def act_greedily(q: FloatArray, pi: FloatArray, v: FloatArray) -> None:
-    """Put all mass on the first best action of each state; write its value."""
-    for s in range(q.shape[0]):
-        best = 0
-        for a in range(q.shape[1]):
-            pi[s, a] = 0.0
-            if q[s, a] > q[s, best]:
-                best = a
-        pi[s, best] = 1.0
-        v[s] = q[s, best]
-
-
-@njit(cache=True, nogil=True)
-def act_softly(
-    q: FloatArray,
-    log_reference: FloatArray,
-    tau: float,
-    keep: float,
-    sink: int,
-    log_pi: FloatArray,
-    pi: FloatArray,
-    v: FloatArray,
-) -> None:
-    """Write policy and values of each state.
-
-    With ``keep = 0``, ``pi`` maximises ``pi @ q - tau KL(pi || reference)``; otherwise there is a
-    further charge of ``keep KL(pi || old pi)``, which the value does not count. The fail state
-    ``sink`` is worth 0 and keeps its policy.
-    """
-    scale = 1.0 / (tau + keep)
-    for s in range(q.shape[0]):
-        if s == sink:
-            v[s] = 0.0
-            continue
-        for a in range(q.shape[1]):
-            old = keep * log_pi[s, a] if keep > 0.0 else 0.0
-            log_pi[s, a] = scale * (tau * log_reference[s, a] + old + q[s, a])
-        high = log_pi[s, 0]
-        for a in range(q.shape[1]):
-            high = max(high, log_pi[s, a])
-        total = 0.0
-        for a in range(q.shape[1]):
-            pi[s, a] = math.exp(log_pi[s, a] - high)
-            total += pi[s, a]
-        log_sum = high + math.log(total)
-        v[s] = tau * log_sum if keep == 0.0 else 0.0
-        for a in range(q.shape[1]):
-            pi[s, a] /= total
-            log_pi[s, a] -= log_sum
-            if keep > 0.0:
-                v[s] += pi[s, a] * (q[s, a] - tau * (log_pi[s, a] - log_reference[s, a]))
 
 
 @njit(cache=True, nogil=True)
@@ -213,7 +107,7 @@ def write_weights(
             nu[i] += inverse[i, j] * reward_moments[j]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def fit_policy(task: Task, memory: Memory, desk: Desk, fit: Fit) -> None:
     """Fit worths, widths, values and policy of all steps, from the last to the first."""
     n_steps = fit.nu.shape[0]
@@ -224,7 +118,8 @@ def fit_policy(task: Task, memory: Memory, desk: Desk, fit: Fit) -> None:
         phi, inverse = task.phi[h if task.phi.shape[0] > 1 else 0], memory.inverse[h]
         q, pi, v, width = fit.q[h], fit.pi[h], fit.v[h], fit.width[h]
         nu, after, cap = fit.nu[h], fit.v[h + 1], float(n_steps - 1 - h)
-        regress(inverse, memory.moments[h], coef)
+        if h < n_steps - 1 or not task.reward_known:
+            regress(inverse, memory.moments[h], coef)
         if not task.reward_known:
             write_weights(inverse, memory.reward_moments[h], coef, after, nu)
         elif h < n_steps - 1:
@@ -241,14 +136,16 @@ def fit_policy(task: Task, memory: Memory, desk: Desk, fit: Fit) -> None:
             q[sink] = 0.0
         if task.tau > 0.0:
             reference, log_pi = task.log_reference[h], fit.log_pi[h]
-            act_softly(q, reference, task.tau, task.keep, sink, log_pi, pi, v)
+            act_softly(q, reference, task.tau, task.keep, desk.scratch, log_pi, pi, v)
         else:
             act_greedily(q, pi, v)
+        if sink >= 0:
+            v[sink] = 0.0
         cumulative_rows(pi, fit.cdf[h])
     memory.fitted[:] = memory.log_det
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def absorb(task: Task, memory: Memory, states: IntArray, actions: IntArray, x: FloatArray) -> None:
     """Add an episode: rank-one updates of statistics, inverse and determinant; ``x`` is space."""
     n_factors = memory.gram.shape[1]
@@ -278,7 +175,7 @@ def needs_fit(memory: Memory, doubling: bool) -> bool:
     return not doubling or bool((memory.log_det > memory.fitted + math.log(2.0)).any())
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def prepare(
     task: Task,
     truth: Truth,

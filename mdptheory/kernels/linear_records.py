@@ -63,6 +63,7 @@ class Desk(NamedTuple):
 
     coef: FloatArray  # (d, S)
     spread: FloatArray  # (d,)
+    scratch: FloatArray  # (S A,)
     order: IntArray  # (S,)
 
 

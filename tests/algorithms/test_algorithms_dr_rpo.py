@@ -173,6 +173,21 @@ def test_references_of_all_shapes():
     assert (uniform.pi != first.pi).any()
 
 
+def test_no_argument_makes_another_compiled_version():
+    """Broadcast references, levels and widths are laid out like full ones."""
+    from mdptheory.kernels.linear_learn import run_seeds
+
+    mdp = MODELS["fail"]
+    dr_rpo(mdp, 2, TVBall(0.1), tau=0.2, rng=0)
+    before = len(getattr(run_seeds, "signatures", ()))
+    options = OnlineOptions(beta=np.ones(4))
+    for reference in ([0.5, 0.3, 0.2], np.full((6, 3), 1 / 3)):
+        dr_rpo(mdp, 2, TVBall(np.full(4, 0.1)), tau=0.2, reference=reference, options=options)
+    theory = OnlineOptions(beta="theory")
+    dr_rpo(mdp, 2, TVPenalty(np.full((4, 4), 0.1)), tau=0.2, options=theory, track=mdp)
+    assert len(getattr(run_seeds, "signatures", ())) == before
+
+
 def test_mirror_steps():
     mdp = MODELS["fail"]
     one_shot = dr_rpo(mdp, 40, TVBall(0.1), tau=0.2, rng=0)
