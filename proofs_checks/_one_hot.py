@@ -47,7 +47,7 @@ class Episodes(NamedTuple):
     law, worst_law : array of shape (K, H, S)
         Laws of the state under the nominal factors and under nature's reply.
     spread : array of shape (K, H, S, A)
-        Standard errors ``1 / sqrt(ridge + visits)`` before each episode; 0 in the fail state.
+        Standard errors ``1 / sqrt(1 + visits)`` before each episode; 0 in the fail state.
     met : array of shape (K, H)
         Those of the states and actions that were visited.
     log_det : array of shape (K + 1, H)
@@ -77,15 +77,14 @@ class Episodes(NamedTuple):
         policies: FloatArray,
         states: IntArray,
         actions: IntArray,
-        ridge: float = 1.0,
     ) -> Self:
-        """Look at a run of K episodes."""
+        """Look at a run of K episodes with ridge 1."""
         v, worst = ball_values(mdp, radius, tau, policies)
         visits = np.zeros((len(policies) + 1, *mdp.reward.shape))
         k, h = np.arange(len(policies))[:, None] + 1, np.arange(mdp.horizon)
         visits[k, h, states[:, :-1], actions] = 1.0
         visits = np.cumsum(visits, axis=0)
-        spread = 1.0 / np.sqrt(ridge + visits)
+        spread = 1.0 / np.sqrt(1.0 + visits)
         spread[..., -1, :] = 0.0
         return cls(
             v,
@@ -93,7 +92,7 @@ class Episodes(NamedTuple):
             laws(policies, worst),
             spread[:-1],
             spread[k - 1, h, states[:, :-1], actions],
-            np.log1p(visits / ridge).sum(axis=(2, 3)),
+            np.log1p(visits).sum(axis=(2, 3)),
         )
 
     def expected(self, policies: FloatArray, *, worst: bool = False) -> FloatArray:
