@@ -266,8 +266,34 @@ def make_real_learner(
     """Return the learner of these choices, or refuse them."""
     chosen = checked_options(options)
     check_count("n_episodes", n_episodes)
-    horizon, d, n_actions = process.horizon, process.n_factors, process.n_actions
-    if isinstance(chosen.beta, str):
+    _refuse_finite_only(chosen, improvement, track)
+    kind, levels = factor_levels(ambiguity, process.horizon, process.n_factors)
+    beta = given_beta(chosen, (process.horizon, process.n_factors))
+    if reward_known and not chosen.bonus_last:
+        beta[-1] = 0.0
+    warn_of_options(kind, improvement.tau, process.horizon, fail_state=0)
+    rule = Rule(
+        kind=kind,
+        levels=levels,
+        beta=beta,
+        ridge=chosen.ridge,
+        sign=1,
+        penalty=chosen.bonus if reward_known else "ellipsoid",
+        vmin="zero",
+        clip_zero=chosen.clip_zero,
+        kl_shift=chosen.kl_shift,
+        regress_reward=not reward_known,
+        flat_ceiling=not reward_known,
+    )
+    if improvement.tau > 0.0:
+        reference = reference_policy(improvement.reference, (1, 1, process.n_actions))[0, 0]
+        rule = replace(rule, tau=improvement.tau, log_reference=np.log(reference))
+    return RealOnlineLearner(process, rule, chosen)
+
+
+def _refuse_finite_only(options: OnlineOptions, improvement: Improvement, track: object) -> None:
+    """Refuse what needs finitely many states."""
+    if isinstance(options.beta, str):
         raise InvalidModelError(
             "beta is 'theory' and the states are real; the explicit width counts states: expected"
             " a number"
@@ -279,25 +305,3 @@ def make_real_learner(
         )
     if track is not None:
         raise InvalidModelError("track is given and the states are real; expected None")
-    kind, levels = factor_levels(ambiguity, horizon, d)
-    beta = given_beta(chosen, (horizon, d))
-    if reward_known and not chosen.bonus_last:
-        beta[-1] = 0.0
-    warn_of_options(kind, improvement.tau, horizon, fail_state=0)
-    rule = Rule(
-        kind=kind,
-        levels=levels,
-        beta=beta,
-        ridge=chosen.ridge,
-        sign=1,
-        penalty=chosen.bonus if reward_known else "ellipsoid",
-        vmin="zero",
-        clip_zero=chosen.clip_zero,
-        kl_shift=chosen.kl_shift,
-    )
-    if not reward_known:
-        rule = replace(rule, regress_reward=True, flat_ceiling=True)
-    if improvement.tau > 0.0:
-        reference = reference_policy(improvement.reference, (1, 1, n_actions))[0, 0]
-        rule = replace(rule, tau=improvement.tau, log_reference=np.log(reference))
-    return RealOnlineLearner(process, rule, chosen)

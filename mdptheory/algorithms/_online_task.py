@@ -61,44 +61,59 @@ def make_learner(
     """Return the learner of these choices, or refuse them."""
     known, chosen, tau = env.known, checked_options(options), improvement.tau
     check_count("n_episodes", n_episodes)
-    shape = (known.horizon, known.n_states, known.n_actions)
     kind, levels = factor_levels(ambiguity, known.horizon, known.n_factors)
     refuse_unproved(chosen, mirror=improvement.mirror < math.inf, simplex=known.simplex)
-    slope, offset, log_term = _beta(known, kind, levels, chosen, n_episodes)
+    beta = _beta(known, kind, levels, chosen, n_episodes)
     warn_of_options(kind, tau, known.horizon, fail_state=known.fail_state)
-    reference = reference_policy(improvement.reference, shape)
-    task = Task(
-        phi=np.ascontiguousarray(np.moveaxis(known.features, 3, 1)),
+    task = _task(known, kind, levels, beta, improvement, chosen, reward_known=reward_known)
+    truth = Truth(read_only(np.empty((0, 0, 0))), np.array(known.start), 0.0, 0)
+    if track is not None:
+        _check_track(known, track)
+        soft = np.exp(task.log_reference) if tau > 0.0 else None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnderflowWarning)  # said already
+            best = linear_plan(track, ambiguity, tau=tau, reference=soft).v[0]
+        truth = Truth(track.mu, truth.start, float(truth.start @ best), chosen.track_every)
+    return OnlineLearner(known, ambiguity, chosen, task, truth)
+
+
+def _task(
+    known: KnownModel,
+    kind: FactorKind,
+    levels: FloatArray,
+    beta: tuple[FloatArray, FloatArray, FloatArray],
+    improvement: Improvement,
+    options: OnlineOptions,
+    *,
+    reward_known: bool,
+) -> Task:
+    """Return what compiled code is told; all arrays are writable and C-contiguous."""
+    shape = (known.horizon, known.n_states, known.n_actions)
+    bonus = L1 if options.bonus == "l1" else L2
+    slope, offset, log_term = (np.array(part, order="C") for part in beta)
+    return Task(
+        phi=np.array(np.moveaxis(known.features, 3, 1), order="C"),
         reward=np.array(known.reward),
         seen=np.array(known.reward) if reward_known else np.zeros(shape),
-        log_reference=np.log(reference),
-        level=np.ascontiguousarray(levels),
-        slope=np.ascontiguousarray(slope),
-        offset=np.ascontiguousarray(offset),
+        log_reference=np.log(reference_policy(improvement.reference, shape)),
+        level=np.array(levels, order="C"),
+        slope=slope,
+        offset=offset,
         log_term=log_term,
         ceiling=np.arange(shape[0], 0, -1.0)
         if reward_known
         else np.full(shape[0], float(shape[0])),
         kind=int(kind),
         sink=-1 if known.fail_state is None else int(known.fail_state),
-        tau=float(tau),
+        tau=float(improvement.tau),
         keep=1.0 / improvement.mirror,
-        bonus=(L1 if chosen.bonus == "l1" else L2) if reward_known else ELLIPTIC,
+        bonus=bonus if reward_known else ELLIPTIC,
         sign=1.0,
-        bonus_last=chosen.bonus_last or not reward_known,
-        clip_zero=chosen.clip_zero,
+        bonus_last=options.bonus_last or not reward_known,
+        clip_zero=options.clip_zero,
         reward_known=reward_known,
-        shift=chosen.kl_shift,
+        shift=options.kl_shift,
     )
-    truth = Truth(read_only(np.empty((0, 0, 0))), np.array(known.start), 0.0, 0)
-    if track is not None:
-        _check_track(known, track)
-        soft = reference if tau > 0.0 else None
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UnderflowWarning)  # said already
-            best = linear_plan(track, ambiguity, tau=tau, reference=soft).v[0]
-        truth = Truth(track.mu, truth.start, float(truth.start @ best), chosen.track_every)
-    return OnlineLearner(known, ambiguity, chosen, task, truth)
 
 
 def _beta(

@@ -185,6 +185,8 @@ def test_no_argument_makes_another_compiled_version():
         dr_rpo(mdp, 2, TVBall(np.full(4, 0.1)), tau=0.2, reference=reference, options=options)
     theory = OnlineOptions(beta="theory")
     dr_rpo(mdp, 2, TVPenalty(np.full((4, 4), 0.1)), tau=0.2, options=theory, track=mdp)
+    tiny = random_simplex_mdp(1, 1, 1, 2, rng=0)  # every layout is any layout
+    dr_rpo(tiny, 2, TVPenalty(0.1), tau=0.2, track=tiny)
     assert len(getattr(run_seeds, "signatures", ())) == before
 
 
