@@ -47,7 +47,7 @@ from proofs_checks._ridge_oracles import Signed, Sums, Told
 
 EPISODES = (1_000, 100_000, 1_000_000, 10_000_000)
 RIDGES = (0.1, 1.0, 10.0)
-GRID = (1e3, 1e4, 1e5, 1e6)
+GRID = (1e3, 1e4, 1e5, 1e6)  # replicates differ little: eight tell a wrong slope beyond doubt
 SLOPES = (-0.6, -0.4)
 
 
@@ -268,7 +268,7 @@ CHAIN = Chain(
             exponent=SLOPES[1],
             grid=GRID,
             measure=right_side,
-            replicates=4,
+            replicates=8,
         ),
         RateClaim(
             "no_faster",
@@ -276,7 +276,7 @@ CHAIN = Chain(
             exponent=-SLOPES[0],
             grid=GRID,
             measure=inverse_right_side,
-            replicates=4,
+            replicates=8,
         ),
     ),
     twins=(
