@@ -110,6 +110,9 @@ def test_twin_is_caught_by_every_link_that_it_names(chain_id, name):
         ("robust_core.partial_policy_iteration", "step"),
         ("robust_core.residual_contraction", "contracts"),
         ("robust_core.residual_contraction", "rate"),
+        ("r2pvi.range_shrinkage", "ball"),
+        ("r2pvi.range_shrinkage", "penalty"),
+        ("r2pvi.structured", "convexity"),
     ],
 )
 def test_the_constant_cannot_be_improved(chain_id, name):
