@@ -2,13 +2,18 @@
 
 from mdptheory.algorithms._explicit_beta import explicit_beta
 from mdptheory.algorithms._offline_records import OfflineFit, OfflineOptions, RealFit
-from mdptheory.algorithms._online_process import RealOnlineFit, RealOnlineResult
+from mdptheory.algorithms._online_process import (
+    RealOnlineFit,
+    RealOnlineLearner,
+    RealOnlineResult,
+)
 from mdptheory.algorithms._online_records import (
     OnlineInfo,
     OnlineOptions,
     OnlineResult,
     OnlineState,
 )
+from mdptheory.algorithms._online_run import OnlineLearner
 from mdptheory.algorithms.dr_lsvi_ucb import dr_lsvi_ucb, dr_lsvi_ucb_learner
 from mdptheory.algorithms.dr_rpo import dr_rpo, dr_rpo_learner
 from mdptheory.algorithms.drpvi import drpvi
@@ -37,11 +42,13 @@ __all__ = [
     "OfflineFit",
     "OfflineOptions",
     "OnlineInfo",
+    "OnlineLearner",
     "OnlineOptions",
     "OnlineResult",
     "OnlineState",
     "RealFit",
     "RealOnlineFit",
+    "RealOnlineLearner",
     "RealOnlineResult",
     "dr_lsvi_ucb",
     "dr_lsvi_ucb_learner",

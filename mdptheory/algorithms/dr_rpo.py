@@ -184,7 +184,8 @@ def dr_rpo_learner(
     -------
     OnlineLearner, or RealOnlineLearner for a process on real states
         ``init() -> state``, ``step(rng, state, env) -> (state, info)`` and
-        ``run(rng, env, n_episodes) -> result``, which is bit for bit the loop of steps.
+        ``run(rng, env, n_episodes) -> result``, which is bit for bit the loop of steps; for finite
+        models also ``run_many(rngs, env, n_episodes) -> results``, many seeds in one compiled loop.
 
     Examples
     --------

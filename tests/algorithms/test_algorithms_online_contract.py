@@ -58,6 +58,19 @@ def test_same_seed_same_bits_other_seed_other_bits(name):
 
 
 @pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize("model", MODELS)
+def test_many_runs_are_each_the_run_of_their_seed(name, model):
+    mdp = MODELS[model]
+    options = OnlineOptions(checkpoints=(40,), refit="doubling" if model == "fail" else "every")
+    made = quietly(MAKE[name], mdp, K, options=options, track=mdp)
+    many = made.run_many((4, np.random.default_rng(5), 6), mdp, K)
+    for seed, result in zip((4, 5, 6), many, strict=True):
+        same(result, made.run(seed, mdp, K))
+    for result, hidden in zip(many, made.run_many((4, 5, 6), sampler_of(mdp), K), strict=True):
+        same(result, hidden)
+
+
+@pytest.mark.parametrize("name", LEARNERS)
 def test_states_are_read_only_and_left_alone(name):
     mdp = MODELS["fail"]
     made = MAKE[name](mdp, 10)
