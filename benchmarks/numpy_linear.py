@@ -103,13 +103,7 @@ def dr_rpo(
             else:
                 floor = 0.0 if mdp.fail_state is not None else v.min()
                 nu = worth(inverse @ moments[h], v, level[h], floor, cap).clip(0.0, cap)
-            spread = np.diagonal(inverse)
-            if h == H - 1 and not bonus_last:
-                width = np.zeros((S, A))
-            elif bonus == "l1":
-                width = beta * (phi @ np.sqrt(spread))
-            else:
-                width = beta * np.sqrt(phi**2 @ spread)
+            width = beta * norms(phi, inverse, bonus) * (h < H - 1 or bonus_last)
             q = np.clip(phi @ (mdp.theta[h] + nu) + width, 0.0, H - h)
             if mdp.fail_state is not None:
                 q[mdp.fail_state] = 0.0
@@ -117,11 +111,7 @@ def dr_rpo(
             history.q[k, h], history.pi[k, h] = q, pi
         history.v[k] = v
         roll(mdp, history.pi[k], draws[k], history.states[k], history.actions[k])
-        for h in range(H):
-            s, a = history.states[k, h], history.actions[k, h]
-            phi = mdp.known.phi_at(h)[s, a]
-            gram[h] += np.outer(phi, phi)
-            moments[h, :, history.states[k, h + 1]] += phi
+        absorb(mdp, history, k, gram, moments)
     return history
 
 
@@ -138,7 +128,7 @@ def lsvi_ucb(mdp: LinearMDP, draws: Floats, *, beta: float = 1.0, ridge: float =
             phi = mdp.known.phi_at(h)
             inverse = np.linalg.inv(gram[h])
             w = inverse @ (reward_moments[h] + moments[h] @ v)
-            width = beta * np.sqrt(np.einsum("sai,ij,saj->sa", phi, inverse, phi))
+            width = beta * norms(phi, inverse, "elliptic")
             q = np.clip(phi @ w + width, 0.0, H)
             if mdp.fail_state is not None:
                 q[mdp.fail_state] = 0.0
@@ -146,13 +136,28 @@ def lsvi_ucb(mdp: LinearMDP, draws: Floats, *, beta: float = 1.0, ridge: float =
             history.q[k, h], history.pi[k, h] = q, pi
         history.v[k] = v
         roll(mdp, history.pi[k], draws[k], history.states[k], history.actions[k])
+        absorb(mdp, history, k, gram, moments)
         for h in range(H):
             s, a = history.states[k, h], history.actions[k, h]
-            phi = mdp.known.phi_at(h)[s, a]
-            gram[h] += np.outer(phi, phi)
-            moments[h, :, history.states[k, h + 1]] += phi
-            reward_moments[h] += phi * mdp.reward[h, s, a]
+            reward_moments[h] += mdp.known.phi_at(h)[s, a] * mdp.reward[h, s, a]
     return history
+
+
+def norms(phi: Floats, inverse: Floats, bonus: str) -> Floats:
+    """Return the width of each state and action, for beta 1."""
+    if bonus == "l1":
+        return phi @ np.sqrt(np.diagonal(inverse))
+    if bonus == "l2":
+        return np.sqrt(phi**2 @ np.diagonal(inverse))
+    return np.sqrt(np.einsum("sai,ij,saj->sa", phi, inverse, phi))
+
+
+def absorb(mdp: LinearMDP, history: History, k: int, gram: Floats, moments: Floats) -> None:
+    """Add episode k to the statistics."""
+    for h in range(mdp.horizon):
+        phi = mdp.known.phi_at(h)[history.states[k, h], history.actions[k, h]]
+        gram[h] += np.outer(phi, phi)
+        moments[h, :, history.states[k, h + 1]] += phi
 
 
 def improve(q: Floats, tau: float, reference: Floats | None) -> tuple[Floats, Floats]:

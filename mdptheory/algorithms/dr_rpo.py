@@ -122,7 +122,8 @@ def dr_rpo(
     with ``width[h] = beta sum_i phi_i sqrt((Lambda^-1)_ii)``. The policy maximises ``pi @ q - tau
     KL(pi || reference)``; with ``mirror = eta`` it maximises that less ``KL(pi || last pi) / eta``,
     and ``v`` is ``pi @ q - tau KL(pi || reference)``. A process on real states has known rewards
-    in place of ``phi @ theta``; they should be scaled to [0, 1] for the clips to fit.
+    in place of ``phi @ theta``; they should be scaled to [0, 1] for the clips to fit, and
+    ``tau`` and ``beta`` with them.
 
     Derived here: wherever the event holds (each estimate errs by at most its width), ``q`` and
     ``v`` are upper bounds on the soft robust optimum and the regret of the episode is at most

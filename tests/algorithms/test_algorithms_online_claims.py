@@ -5,6 +5,7 @@ prototype of the same protocol had over ten seeds must lie within three standard
 ten of ours would not do for that, their spread is too uncertain.
 """
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -12,7 +13,8 @@ import pytest
 from online_cases import PRACTICE, on_goal
 
 from mdptheory.algorithms import dr_lsvi_ucb, dr_rpo, kl_lsvi_ucb, lsvi_ucb
-from mdptheory.environments import simulated_linear_mdp, simulated_target
+from mdptheory.environments import AmericanPut, put_value, simulated_linear_mdp, simulated_target
+from mdptheory.models import TVBall
 from mdptheory.solvers.linear_planning import linear_evaluate
 
 SEEDS, MANY, PROTOTYPE, K = 10, 60, 10, 100
@@ -102,3 +104,23 @@ def test_soft_regret_flattens(xi, rho, tau):
     assert average[-10:].mean() < 0.1 * average[:5].mean()
     total = np.cumsum(average)
     assert total[K // 2] > 0.5 * total[-1]  # concave-looking: the first half costs more
+
+
+def test_robust_stopping_of_a_put_pays_where_prices_rise():
+    """In units of price and clipped at H - h, as published; exact values on the lattice."""
+    put = AmericanPut(horizon=10, n_features=20)
+    fixed = dataclasses.replace(put, start=100.0)
+
+    def earned(fit, p):
+        return put_value(fixed, p, lambda h, prices: fit.act(h, prices) == 1)
+
+    ball, seeds = TVBall(0.5), range(1000, 1005)
+    fits = {
+        "nominal": [lsvi_ucb(put, 100, rng=seed).fit for seed in seeds],
+        "greedy": [dr_lsvi_ucb(put, 100, ball, rng=seed).fit for seed in seeds],
+        "soft": [dr_rpo(put, 100, ball, tau=0.05, rng=seed).fit for seed in seeds],
+    }
+    for p, better in ((6 / 40, False), (14 / 40, False), (30 / 40, True), (34 / 40, True)):
+        means = {name: np.mean([earned(fit, p) for fit in some]) for name, some in fits.items()}
+        for name in ("greedy", "soft"):
+            assert (means[name] > means["nominal"]) == better, (p, means)
