@@ -54,6 +54,14 @@ def _model(rng: np.random.Generator) -> LinearMDP:
     return uniform(one_hot(mdp) if rng.integers(2) else mdp)
 
 
+def coins(rng: np.random.Generator) -> Case:
+    """Draw the episodes of two states that a coin leads to, one of which is paid."""
+    theta = np.tile([1.0, 0.0], (2, 1))
+    mdp = uniform(LinearMDP(np.eye(2)[:, None], theta, np.full((2, 2, 2), 0.5)))
+    episodes = math.ceil(1.1 * threshold(mdp, coverage(mdp)))
+    return Case(mdp, TVBall(0.2), episodes, 1.0, False, int(rng.integers(2**31)))
+
+
 def coverage(mdp: LinearMDP) -> float:
     """Return kappa: the least eigenvalue of E phi phi' over steps, under uniform actions."""
     law, least = np.array(mdp.start), math.inf
@@ -187,12 +195,14 @@ CHAIN = Chain(
         Twin(
             "narrow",
             "widths are a thousandth",
+            sample=coins,
             run=partial(run, learner=partial(library, factor=1e-3)),
             expect_link="missed",
         ),
         Twin(
             "free_ball",
             "the ball's dual lacks - radius * alpha",
+            sample=coins,
             run=partial(run, learner=with_dual(-1.0, free=True)),
             expect_link="missed",
         ),

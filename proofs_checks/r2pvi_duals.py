@@ -107,6 +107,8 @@ def sample(rng: np.random.Generator) -> Case:
     """Draw a row with zeros, values with ties, and levels."""
     n = int(rng.integers(1, 7))
     v, u = random_worth(rng, n), random_worth(rng, n)
+    if rng.integers(2):
+        u = v + np.eye(n)[rng.integers(n)]  # one value is raised
     weight, radius = float(rng.choice(WEIGHTS)), float(rng.choice(RADII))
     return Case(random_weights(rng, n), v, u, weight, radius, float(rng.integers(-2, 3)))
 

@@ -326,7 +326,7 @@ CHAIN = Chain(
         Twin(
             "narrow",
             "widths are a hundredth",
-            sample=light,
+            sample=on_test_bed(TVPenalty(3.0), 1_000),
             run=partial(run, learner=partial(scaled, factor=0.01)),
             expect_link="missed",
         ),
