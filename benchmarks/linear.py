@@ -10,6 +10,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,11 @@ from benchmarks.planning import say
 from mdptheory.algorithms import (
     OfflineOptions,
     OnlineOptions,
-    dr_lsvi_ucb,
-    dr_rpo,
+    dr_lsvi_ucb_learner,
+    dr_rpo_learner,
     drpvi,
     drvi_l,
-    lsvi_ucb,
+    lsvi_ucb_learner,
     pevi,
     r2pvi,
 )
@@ -122,19 +123,17 @@ def online_contenders(seeds: int, episodes: int) -> Contenders:
     radius[0, 3] = 0.5
     options = OnlineOptions(beta=1.0, ridge=0.1, bonus_last=True)
     draws = [np.random.default_rng(k).random((episodes, 1 + 2 * mdp.horizon)) for k in range(seeds)]
-    ball, plain, known = TVBall(radius), numpy_linear, range(seeds)
+    ball, plain = TVBall(radius), numpy_linear
 
-    def soft() -> None:
-        for k in known:
-            dr_rpo(mdp, episodes, ball, tau=0.05, options=options, rng=k)
-
-    def greedy() -> None:
-        for k in known:
-            dr_lsvi_ucb(mdp, episodes, ball, options=options, rng=k)
-
-    def nominal() -> None:
-        for k in known:
-            lsvi_ucb(mdp, episodes, options=options, rng=k)
+    learners = {
+        "DR-RPO": dr_rpo_learner(mdp, episodes, ball, tau=0.05, options=options),
+        "DR-LSVI-UCB": dr_lsvi_ucb_learner(mdp, episodes, ball, options=options),
+        "LSVI-UCB": lsvi_ucb_learner(mdp, episodes, options=options),
+    }
+    ours: Contenders = {
+        name: partial(learner.run_many, range(seeds), mdp, episodes)
+        for name, learner in learners.items()
+    }
 
     def plain_robust(tau: float) -> None:
         for u in draws:
@@ -144,10 +143,7 @@ def online_contenders(seeds: int, episodes: int) -> Contenders:
         for u in draws:
             plain.lsvi_ucb(mdp, u)
 
-    return {
-        "DR-RPO": soft,
-        "DR-LSVI-UCB": greedy,
-        "LSVI-UCB": nominal,
+    return ours | {
         "plain DR-RPO": lambda: plain_robust(0.05),
         "plain DR-LSVI-UCB": lambda: plain_robust(0.0),
         "plain LSVI-UCB": plain_nominal,

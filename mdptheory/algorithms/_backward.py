@@ -20,7 +20,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from mdptheory._typing import BoolArray, FloatArray
-from mdptheory.algorithms._worth import Problem, Search, worth_of_factors
+from mdptheory.algorithms._factor_problem import Problem, Search
+from mdptheory.algorithms._worth import worth_of_factors
 from mdptheory.models.factor_ambiguity import FactorKind
 
 Penalty: TypeAlias = Literal["l1", "l2", "ellipsoid"]

@@ -6,8 +6,8 @@ import numpy as np
 
 from mdptheory._typing import FloatArray
 from mdptheory.algorithms._backward import LeastValue, Rule
+from mdptheory.algorithms._factor_problem import Search
 from mdptheory.algorithms._offline_records import OfflineOptions
-from mdptheory.algorithms._worth import Search
 from mdptheory.errors import InvalidModelError
 from mdptheory.models.factor_ambiguity import FactorAmbiguity, FactorKind, factor_levels
 

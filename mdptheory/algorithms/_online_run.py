@@ -18,8 +18,9 @@ from mdptheory.algorithms._online_records import (
 )
 from mdptheory.errors import InvalidModelError
 from mdptheory.kernels.linear_learn import absorb, prepare, run_seeds
-from mdptheory.kernels.linear_records import Desk, Fit, Log, Memory, Task, Truth, World
+from mdptheory.kernels.linear_records import Desk, Fit, Log, Memory, Snap, Task, Truth, World
 from mdptheory.kernels.linear_rollout import cumulative_rows, draw
+from mdptheory.kernels.linear_track import track_seeds
 from mdptheory.models.factor_ambiguity import FactorAmbiguity
 from mdptheory.models.linear import KnownModel, LinearMDP, SampledLinearMDP
 from mdptheory.models.offline import OfflineData
@@ -153,23 +154,29 @@ class OnlineLearner:
     ) -> None:
         """Play as many episodes as ``log`` has rows, none of them past a refresh but the last."""
         task, truth, desk = self.task, self.truth, _desk(self.task)
+        slot = _slots(done, log.states.shape[1], truth.every)
+        snaps = _snaps(task, len(rngs), int(slot.max(initial=-1)) + 1)
         shape = (log.states.shape[1], 2 * self.known.horizon + 1)
         u = np.empty((len(rngs), *shape))
         for draws, rng in zip(u, rngs, strict=True):
             rng.random(out=draws)
         doubling = self.options.refit == "doubling"
         if isinstance(env, LinearMDP):
-            run_seeds(task, _world(env), truth, doubling, done, memories, desk, fits, u, log)
+            world = _world(env)
+            run_seeds(task, world, doubling, slot, memories, desk, fits, snaps, u, log)
         else:
             start = _cumulative(self.known.start)
             for i, draws in enumerate(u):
                 memory = Memory._make(array[i] for array in memories)
                 fit = Fit._make(array[i] for array in fits)
                 row = Log._make(array[i] for array in log)
+                snap = Snap._make(array[i] for array in snaps)
                 for k in range(len(draws)):
-                    prepare(task, truth, doubling, done, k, memory, desk, fit, row)
+                    prepare(task, doubling, k, slot, memory, desk, fit, snap, row)
                     _roll_sampled(env, draws[k], start, fit.cdf, row, k)
                     absorb(task, memory, row.states[k], row.actions[k], desk.spread)
+        if truth.every:
+            track_seeds(task, truth, slot, snaps, log.regret, log.certificate, log.event)
         if (done + shape[0]) % REFRESH == 0:
             _refresh(memories, self.options.ridge)
 
@@ -238,6 +245,24 @@ def _frozen(bundle: Bundle, i: int) -> Bundle:
 def _desk(task: Task) -> Desk:
     d, S, A = task.phi.shape[1:]
     return Desk(np.empty((d, S)), np.empty(d), np.empty(S * A), np.empty(S, dtype=np.int64))
+
+
+def _slots(first: int, n: int, every: int) -> npt.NDArray[np.int64]:
+    """Return where to keep the fits of n episodes from ``first`` on: -1 for those not tracked."""
+    tracked = (np.arange(first, first + n) % every == 0) if every else np.zeros(n, dtype=bool)
+    return np.where(tracked, tracked.cumsum() - 1, -1)
+
+
+def _snaps(task: Task, n_seeds: int, n: int) -> Snap:
+    """Return room for n fits a seed."""
+    H, S, A = task.reward.shape
+    shape = (n_seeds, n)
+    return Snap(
+        v=np.empty((*shape, H + 1, S)),
+        pi=np.empty((*shape, H, S, A)),
+        nu=np.empty((*shape, H, task.phi.shape[1])),
+        width=np.empty((*shape, H, S, A)),
+    )
 
 
 def _empty_log(n_seeds: int, n: int, task: Task) -> Log:

@@ -66,7 +66,7 @@ def make_learner(
     beta = _beta(known, kind, levels, chosen, n_episodes)
     warn_of_options(kind, tau, known.horizon, fail_state=known.fail_state)
     task = _task(known, kind, levels, beta, improvement, chosen, reward_known=reward_known)
-    truth = Truth(read_only(np.empty((0, 0, 0))), np.array(known.start), 0.0, 0)
+    truth = Truth(read_only(np.empty((0, 0, 0))), task.start, 0.0, 0)
     if track is not None:
         _check_track(known, track)
         soft = np.exp(task.log_reference) if tau > 0.0 else None
@@ -92,6 +92,7 @@ def _task(
     bonus = L1 if options.bonus == "l1" else L2
     slope, offset, log_term = (np.array(part, order="C") for part in beta)
     return Task(
+        start=np.array(known.start),
         phi=np.array(np.moveaxis(known.features, 3, 1), order="C"),
         reward=np.array(known.reward),
         seen=np.array(known.reward) if reward_known else np.zeros(shape),

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mdptheory._typing import FloatArray
-from mdptheory.algorithms._worth import Problem
+from mdptheory.algorithms._factor_problem import Problem
 from mdptheory.models.factor_ambiguity import FactorKind
 
 _LEAST_TEMPERATURE = _LEAST_MOMENT = 1e-6

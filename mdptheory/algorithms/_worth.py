@@ -1,48 +1,16 @@
 """What nature makes of estimated factors: the signed duals, by the cheapest way that is exact."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from mdptheory._typing import FloatArray
+from mdptheory.algorithms._factor_problem import Problem
 from mdptheory.kernels.signed import signed_worth
 from mdptheory.models.factor_ambiguity import FactorKind
 
-Search: TypeAlias = Literal["breakpoints", "nelder-mead", "chi-square-minimum"]
 Solve: TypeAlias = Callable[[FloatArray], FloatArray]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Problem:
-    """One step's question: what the factors are worth, given the values behind them.
-
-    Attributes
-    ----------
-    kind : FactorKind
-        What nature may do.
-    level : array of shape (d,)
-        Radii or weights.
-    v : array of shape (n,)
-        Values of the points.
-    floor : float
-        The least value nature can reach.
-    cap : float
-        Bound on the values.
-    kl_shift : bool
-        Estimate KL moments as one minus the moment of ``1 - exp(-v / weight)``.
-    search : Search
-        How duals are maximised.
-    """
-
-    kind: FactorKind
-    level: FloatArray
-    v: FloatArray
-    floor: float
-    cap: float
-    kl_shift: bool = False
-    search: Search = "breakpoints"
 
 
 def worth_of_factors(
@@ -98,15 +66,19 @@ def _kl_worth(problem: Problem, weight: float, moments: FloatArray, solve: Solve
 
     Exponents are taken from the least value in the data on, so that not all of them underflow.
     """
-    v, least = problem.v, 0.0
-    if not problem.kl_shift:
-        seen = moments.any(axis=0)
-        least = float(v[seen].min()) if seen.any() else 0.0
-        v = np.maximum(v, least)  # points without data have no moment
+    v, seen = problem.v, moments.any(axis=0)
+    least = float(v[seen].min()) if seen.any() else 0.0
+    v = np.maximum(v, least)  # points without data have no moment
+    shift = problem.kl_shift
+    if shift:
+        least = min(least, 0.0)  # what estimates lack to 1 counts as a point of value 0
     with np.errstate(over="ignore"):  # a tiny weight sends every exponent but that of least away
         exponent = -(v - least) / weight
-    moment = np.expm1(exponent) if problem.kl_shift else np.exp(exponent)
-    estimate = solve(moments @ moment) + (1.0 if problem.kl_shift else 0.0)
+        origin = least / weight
+    if shift:
+        estimate = np.exp(origin) + solve(moments @ (np.expm1(exponent) - np.expm1(origin)))
+    else:
+        estimate = solve(moments @ np.exp(exponent))
     positive = np.where(estimate > 0.0, estimate, 1.0)
     worth = np.minimum(least - weight * np.log(positive), problem.cap)
     return np.asarray(np.where(estimate > 0.0, worth, problem.cap))

@@ -16,24 +16,27 @@ from numba import njit
 
 from mdptheory._typing import FloatArray, IntArray
 from mdptheory.kernels.linear_policy import act_greedily, act_softly, write_spread, write_widths
-from mdptheory.kernels.linear_records import Desk, Fit, Log, Memory, Task, Truth, World
+from mdptheory.kernels.linear_records import Desk, Fit, Log, Memory, Snap, Task, World
 from mdptheory.kernels.linear_rollout import cumulative_rows, roll_episode
-from mdptheory.kernels.linear_track import track_fit
 from mdptheory.kernels.signed import signed_worth
 
 
 @njit(cache=True, nogil=True)
 def ascending(v: FloatArray, order: IntArray) -> None:
-    """Write the stable ascending order of ``v``; insertion, the quickest for a handful."""
-    if v.size > 32:
-        order[:] = np.argsort(v, kind="mergesort")
-        return
+    """Write the ascending order of ``v``: insertion with shrinking strides, quick for a handful."""
+    stride = 1
+    while 3 * stride < v.size:
+        stride = 3 * stride + 1
     for i in range(v.size):
-        j = i
-        while j > 0 and v[order[j - 1]] > v[i]:
-            order[j] = order[j - 1]
-            j -= 1
-        order[j] = i
+        order[i] = i
+    while stride > 0:
+        for i in range(stride, v.size):
+            moved, j = order[i], i
+            while j >= stride and v[order[j - stride]] > v[moved]:
+                order[j] = order[j - stride]
+                j -= stride
+            order[j] = moved
+        stride //= 3
 
 
 @njit(cache=True, nogil=True)
@@ -178,45 +181,48 @@ def needs_fit(memory: Memory, doubling: bool) -> bool:
 @njit(cache=True, nogil=True, inline="always")
 def prepare(
     task: Task,
-    truth: Truth,
     doubling: bool,
-    first: int,
     k: int,
+    slot: IntArray,
     memory: Memory,
     desk: Desk,
     fit: Fit,
+    snaps: Snap,
     log: Log,
 ) -> None:
-    """Fit before episode ``first + k`` if it is due, measure the fit, and log both in row k."""
+    """Fit before an episode if it is due, log that in row k, and keep the fit in its slot."""
     log.refitted[k] = needs_fit(memory, doubling)
     if log.refitted[k]:
         fit_policy(task, memory, desk, fit)
     log.optimistic[k] = 0.0
-    for s in range(truth.start.size):
-        log.optimistic[k] += truth.start[s] * fit.v[0, s]
-    if truth.every > 0 and (first + k) % truth.every == 0:
-        log.regret[k], log.certificate[k], log.event[k] = track_fit(task, truth, fit)
+    for s in range(task.start.size):
+        log.optimistic[k] += task.start[s] * fit.v[0, s]
+    if slot[k] >= 0:
+        snaps.v[slot[k]] = fit.v
+        snaps.pi[slot[k]] = fit.pi
+        snaps.nu[slot[k]] = fit.nu
+        snaps.width[slot[k]] = fit.width
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def run_episodes(
     task: Task,
     world: World,
-    truth: Truth,
     doubling: bool,
-    first: int,
+    slot: IntArray,
     memory: Memory,
     desk: Desk,
     fit: Fit,
+    snaps: Snap,
     draws: FloatArray,
     log: Log,
 ) -> None:
     """Play an episode for each row of ``draws``; overwrite ``memory``, ``fit`` and ``log``.
 
-    ``first`` is the number of episodes played before.
+    The fit of episode k is kept in ``snaps`` at ``slot[k]``, unless that is negative.
     """
     for k in range(draws.shape[0]):
-        prepare(task, truth, doubling, first, k, memory, desk, fit, log)
+        prepare(task, doubling, k, slot, memory, desk, fit, snaps, log)
         states, actions = log.states[k], log.actions[k]
         roll_episode(draws[k], world.start, fit.cdf, world.kernel, states, actions)
         absorb(task, memory, states, actions, desk.spread)
@@ -226,16 +232,16 @@ def run_episodes(
 def run_seeds(
     task: Task,
     world: World,
-    truth: Truth,
     doubling: bool,
-    first: int,
+    slot: IntArray,
     memories: Memory,
     desk: Desk,
     fits: Fit,
+    snaps: Snap,
     draws: FloatArray,
     logs: Log,
 ) -> None:
-    """Run independent learners; memories, fits, draws and logs have a leading axis for them."""
+    """Run independent learners; memories, fits, snaps, draws and logs have an axis for them."""
     for i in range(draws.shape[0]):
         memory = Memory(
             memories.gram[i],
@@ -263,4 +269,5 @@ def run_seeds(
             logs.certificate[i],
             logs.event[i],
         )
-        run_episodes(task, world, truth, doubling, first, memory, desk, fit, draws[i], log)
+        snap = Snap(snaps.v[i], snaps.pi[i], snaps.nu[i], snaps.width[i])
+        run_episodes(task, world, doubling, slot, memory, desk, fit, snap, draws[i], log)

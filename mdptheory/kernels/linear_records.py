@@ -14,6 +14,7 @@ class Task(NamedTuple):
     det(Lambda / ridge) / 4 + log_term[h])``; a given beta is an offset without slope.
     """
 
+    start: FloatArray  # (S,) distribution of the first state
     phi: FloatArray  # (H or 1, d, S, A)
     reward: FloatArray  # (H, S, A)
     seen: FloatArray  # (H, S, A) what the fit takes for granted: the reward, or 0 if not known
@@ -54,6 +55,15 @@ class Fit(NamedTuple):
     pi: FloatArray  # (H, S, A)
     cdf: FloatArray  # (H, S, A) distribution functions of pi
     log_pi: FloatArray  # (H, S, A), of soft policies
+    nu: FloatArray  # (H, d)
+    width: FloatArray  # (H, S, A)
+
+
+class Snap(NamedTuple):
+    """What of a fit is measured after the run; several have a leading axis."""
+
+    v: FloatArray  # (H + 1, S)
+    pi: FloatArray  # (H, S, A)
     nu: FloatArray  # (H, d)
     width: FloatArray  # (H, S, A)
 

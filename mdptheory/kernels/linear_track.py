@@ -5,24 +5,15 @@ import math
 import numpy as np
 from numba import njit
 
-from mdptheory._typing import FloatArray
-from mdptheory.kernels.factor import worst_factor
-from mdptheory.kernels.linear_records import Fit, Task, Truth
+from mdptheory._typing import BoolArray, FloatArray, IntArray
+from mdptheory.kernels.linear_plan import factor_worths
+from mdptheory.kernels.linear_records import Snap, Task, Truth
 
 SLACK = 1e-9  # rounding that an event may show
 
 
 @njit(cache=True, nogil=True)
-def _worths(
-    task: Task, truth: Truth, h: int, v: FloatArray, nu: FloatArray, worst: FloatArray
-) -> None:
-    """Write what nature makes of ``v`` at each factor of a step, and how."""
-    for i in range(nu.size):
-        nu[i] = worst_factor(task.kind, task.level[h, i], truth.mu[h, i], v, task.sink, worst[i])
-
-
-@njit(cache=True, nogil=True)
-def _within(task: Task, fit: Fit, h: int, nu: FloatArray) -> bool:
+def _within(task: Task, fit: Snap, h: int, nu: FloatArray) -> bool:
     """Whether the estimates of a step err by at most their widths, but in the fail state."""
     phi = task.phi[h if task.phi.shape[0] > 1 else 0]
     for s in range(phi.shape[1]):
@@ -38,7 +29,7 @@ def _within(task: Task, fit: Fit, h: int, nu: FloatArray) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _charge(task: Task, fit: Fit, h: int, s: int) -> float:
+def _charge(task: Task, fit: Snap, h: int, s: int) -> float:
     """Return what the policy's distance to the reference costs in a state."""
     cost = 0.0
     if task.tau > 0.0:
@@ -52,7 +43,7 @@ def _charge(task: Task, fit: Fit, h: int, s: int) -> float:
 @njit(cache=True, nogil=True)
 def _back(
     task: Task,
-    fit: Fit,
+    fit: Snap,
     h: int,
     nu: FloatArray,
     onward: FloatArray,
@@ -73,7 +64,7 @@ def _back(
 
 
 @njit(cache=True, nogil=True)
-def track_fit(task: Task, truth: Truth, fit: Fit) -> tuple[float, float, bool]:
+def track_fit(task: Task, truth: Truth, fit: Snap) -> tuple[float, float, bool]:
     """Return regret, certificate and event of a fit.
 
     The regret is the best value less that of ``fit.pi`` at the start, both against nature and
@@ -87,9 +78,10 @@ def track_fit(task: Task, truth: Truth, fit: Fit) -> tuple[float, float, bool]:
     v, cost = np.zeros(n_states), np.zeros(n_states)
     event = True
     for h in range(n_steps - 1, -1, -1):
-        _worths(task, truth, h, fit.v[h + 1], nu, worst)
+        level, mu = task.level[h], truth.mu[h]
+        factor_worths(task.kind, level, mu, fit.v[h + 1], task.sink, nu, worst)
         event = event and _within(task, fit, h, nu)
-        _worths(task, truth, h, v, nu, worst)
+        factor_worths(task.kind, level, mu, v, task.sink, nu, worst)
         for i in range(n_factors):
             onward[i] = 0.0
             for s in range(n_states):
@@ -100,3 +92,22 @@ def track_fit(task: Task, truth: Truth, fit: Fit) -> tuple[float, float, bool]:
         value += truth.start[s] * v[s]
         widths += truth.start[s] * cost[s]
     return truth.optimum - value, 2.0 * widths, event
+
+
+@njit(cache=True, nogil=True)
+def track_seeds(
+    task: Task,
+    truth: Truth,
+    slot: IntArray,
+    snaps: Snap,
+    regret: FloatArray,
+    certificate: FloatArray,
+    event: BoolArray,
+) -> None:
+    """Measure the fits that runs kept: that of episode k is in place ``slot[k]``, if any."""
+    for i in range(regret.shape[0]):
+        for k in range(slot.size):
+            j = slot[k]
+            if j >= 0:
+                fit = Snap(snaps.v[i, j], snaps.pi[i, j], snaps.nu[i, j], snaps.width[i, j])
+                regret[i, k], certificate[i, k], event[i, k] = track_fit(task, truth, fit)

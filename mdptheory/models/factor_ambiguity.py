@@ -170,4 +170,4 @@ def factor_levels(
             f"ambiguity.{name} has shape {level.shape}; expected a number, ({horizon},) or"
             f" ({horizon}, {n_factors})"
         )
-    return kind, np.array(np.broadcast_to(given, (horizon, n_factors)))
+    return kind, np.array(np.broadcast_to(given, (horizon, n_factors)), order="C")

@@ -14,8 +14,9 @@ from mdptheory.algorithms import (
     va_drpvi,
     va_r2pvi,
 )
+from mdptheory.algorithms._factor_problem import Problem
 from mdptheory.algorithms._published import dual
-from mdptheory.algorithms._worth import Problem, worth_of_factors
+from mdptheory.algorithms._worth import worth_of_factors
 from mdptheory.environments import (
     AmericanPut,
     collect,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from mdptheory.algorithms import OfflineOptions, drpvi, r2pvi
+from mdptheory.algorithms._factor_problem import Problem
 from mdptheory.algorithms._published import published_worth
-from mdptheory.algorithms._worth import Problem
 from mdptheory.environments import collect_statistics, random_simplex_mdp, simulated_linear_mdp
 from mdptheory.kernels.signed import signed_worth
 from mdptheory.models import (
