@@ -102,17 +102,21 @@ def _kl_price(price: float, v: FloatArray, q: FloatArray) -> float:
 
 @njit(cache=True, nogil=True)
 def _chi_square_level(price: float, x: FloatArray, q: FloatArray, order: IntArray) -> float:
-    """Return the mean ``e`` of the values cut off at ``e + 2 price``; see the module's text."""
-    rest = 0.0
-    for i in order:
-        rest += q[i]
+    """Return the mean ``e`` of the values cut off at ``e + 2 price``; see the module's text.
+
+    Masses above are summed from the top: none is left above the last outcome, however large the
+    price that would multiply what rounding leaves.
+    """
+    above = np.zeros(q.size)
+    for j in range(q.size - 1, 0, -1):
+        above[j - 1] = above[j] + q[order[j]]
     mass, cost, level = 0.0, 0.0, np.inf
-    for i in order:
+    for j in range(q.size):
+        i = order[j]
         if q[i] > 0.0:
             mass += q[i]
-            rest = max(0.0, rest - q[i])
             cost += q[i] * x[i]
-            level = min(level, (cost + 2.0 * price * rest) / mass)
+            level = min(level, (cost + 2.0 * price * above[j]) / mass)
     return level
 
 

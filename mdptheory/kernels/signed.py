@@ -30,9 +30,9 @@ from mdptheory.kernels.factor import (
 ULP = 2.3e-16
 GRID = 64  # prices tried for a KL ball, evenly in the logarithm
 GOLDEN = 48  # steps of the golden section around the best of them: 1e-10 of the bracket
-STEEP = 700.0  # exp of more overflows
 LEAST_PRICE = 1e-6
 LEAST_MOMENT = 1e-6  # as published for DRVI-L
+LEAST_WEIGHT = 1e-100  # of a chi-square penalty; below, squares over it overflow
 
 
 @njit(cache=True, nogil=True)
@@ -45,19 +45,41 @@ def _mean(c: FloatArray, v: FloatArray, cut: float) -> float:
 
 
 @njit(cache=True, nogil=True)
+def _lack(c: FloatArray) -> float:
+    """Return what the coefficients lack to a sum of 1, rid of rounding.
+
+    Large prices and small ones enlarge rounding.
+    """
+    rest, size = 1.0, 0.0
+    for j in range(c.size):
+        rest -= c[j]
+        size += abs(c[j])
+    return rest if abs(rest) > ULP * (c.size + 1) * (1.0 + size) else 0.0
+
+
+@njit(cache=True, nogil=True)
+def _least(c: FloatArray, v: FloatArray) -> float:
+    """Return the least value that has a coefficient."""
+    least = np.inf
+    for j in range(v.size):
+        if c[j] != 0.0:
+            least = min(least, v[j])
+    return least
+
+
+@njit(cache=True, nogil=True)
+def _fall(above: float, price: float) -> float:
+    """Return ``exp(-above / price) - 1`` for ``above >= 0``."""
+    return math.expm1(-above / price) if above < FAR * price else -1.0
+
+
+@njit(cache=True, nogil=True)
 def _kl_moment(c: FloatArray, v: FloatArray, origin: float, price: float) -> float:
-    """Return ``sum c (exp(-(v - origin) / price) - 1)``."""
+    """Return ``sum c (exp(-(v - origin) / price) - 1)``; no value with a coefficient is below."""
     total = 0.0
     for j in range(v.size):
-        above = v[j] - origin
-        if c[j] == 0.0:
-            continue
-        if above < -STEEP * price:
-            return np.inf  # a value below 0 at a price too small for it
-        if above < FAR * price:
-            total += c[j] * math.expm1(-above / price)
-        else:
-            total -= c[j]
+        if c[j] != 0.0:
+            total += c[j] * _fall(v[j] - origin, price)
     return total
 
 
@@ -68,20 +90,16 @@ def _kl_price(c: FloatArray, v: FloatArray, price: float, cap: float, shift: boo
     Exponents are taken from the least value with a coefficient on; what the coefficients lack to 1
     counts as a point of value 0 if ``shift``.
     """
-    rest, size, origin = 1.0, 0.0, np.inf
-    for j in range(v.size):
-        rest -= c[j]
-        size += abs(c[j])
-        if c[j] != 0.0:
-            origin = min(origin, v[j])
-    if abs(rest) <= ULP * (v.size + 1) * (1.0 + size):  # rounding, which a large price enlarges
-        rest = 0.0
-    if origin == np.inf or (shift and rest != 0.0):
-        origin = 0.0
-    excess = _kl_moment(c, v, origin, price) - (0.0 if shift else rest)
+    rest, origin = _lack(c), _least(c, v)
+    if shift and (rest != 0.0 or origin == np.inf):
+        origin = min(origin, 0.0)
+    if origin == np.inf:
+        return cap
+    excess = _kl_moment(c, v, origin, price)
+    excess += rest * _fall(-origin, price) if shift and rest != 0.0 else -rest
     if excess > -0.5:
         return min(origin - price * math.log1p(excess), cap)
-    moment = rest if shift else 0.0
+    moment = rest * (1.0 + _fall(-origin, price)) if shift and rest != 0.0 else 0.0
     for j in range(v.size):
         if c[j] != 0.0 and v[j] - origin < FAR * price:
             moment += c[j] * math.exp(-(v[j] - origin) / price)
@@ -89,36 +107,44 @@ def _kl_price(c: FloatArray, v: FloatArray, price: float, cap: float, shift: boo
 
 
 @njit(cache=True, nogil=True)
-def _kl_dual(c: FloatArray, v: FloatArray, radius: float, price: float) -> float:
-    moment = max(1.0 + _kl_moment(c, v, 0.0, price), LEAST_MOMENT)
-    return -price * math.log(moment) - price * radius
+def _kl_dual(
+    c: FloatArray, v: FloatArray, rest: float, origin: float, radius: float, price: float
+) -> float:
+    """Return the ball's dual at a price; ``origin`` is at most 0 and all values."""
+    moment = 1.0 + _kl_moment(c, v, origin, price) + rest * _fall(-origin, price)
+    worth = -price * math.log(LEAST_MOMENT)
+    if moment > 0.0:
+        worth = min(worth, origin - price * math.log(moment))
+    return worth - price * radius
 
 
 @njit(cache=True, nogil=True)
 def _kl_ball(c: FloatArray, v: FloatArray, radius: float, cap: float) -> float:
     """Maximise ``-a log max(1 + sum c (exp(-v / a) - 1), 1e-6) - a rho`` over the price ``a``."""
-    high = math.log(max(cap, LEAST_PRICE) * max(1.0, 1.0 / radius))
+    rest, origin, radius = _lack(c), min(0.0, _least(c, v)), min(max(radius, 1e-300), LARGEST)
+    high = math.log(max(cap - origin, LEAST_PRICE)) + max(0.0, -math.log(radius))
     low = math.log(LEAST_PRICE)
     step = (high - low) / (GRID - 1)
     best, at = -np.inf, 0
     for k in range(GRID):
-        value = _kl_dual(c, v, radius, math.exp(low + k * step))
+        value = _kl_dual(c, v, rest, origin, radius, math.exp(low + k * step))
         if value > best:
             best, at = value, k
     left, right = low + max(at - 1, 0) * step, low + min(at + 1, GRID - 1) * step
     ratio = 0.5 * (math.sqrt(5.0) - 1.0)
     a, b = right - ratio * (right - left), left + ratio * (right - left)
-    fa, fb = _kl_dual(c, v, radius, math.exp(a)), _kl_dual(c, v, radius, math.exp(b))
+    fa = _kl_dual(c, v, rest, origin, radius, math.exp(a))
+    fb = _kl_dual(c, v, rest, origin, radius, math.exp(b))
     for _ in range(GOLDEN):
         best = max(best, fa, fb)
         if fa >= fb:
             right, b, fb = b, a, fa
             a = right - ratio * (right - left)
-            fa = _kl_dual(c, v, radius, math.exp(a))
+            fa = _kl_dual(c, v, rest, origin, radius, math.exp(a))
         else:
             left, a, fa = a, b, fb
             b = left + ratio * (right - left)
-            fb = _kl_dual(c, v, radius, math.exp(b))
+            fb = _kl_dual(c, v, rest, origin, radius, math.exp(b))
     return best
 
 
@@ -148,35 +174,49 @@ def _tv_ball(
 
 @njit(cache=True, nogil=True)
 def _chi_square(c: FloatArray, v: FloatArray, order: IntArray, price: float, cap: float) -> float:
-    """Maximise the chi-square dual over ``[0, cap]``."""
-    above = 0.0
-    for j in range(v.size):
-        above += c[j]
+    """Maximise the chi-square dual over ``[0, cap]``.
+
+    Values are taken from the least one on, which at a small price saves the digits of their
+    differences: with ``rest`` what coefficients lack to 1 and ``x = v - origin``, the dual is
+    ``z + (z^2 - y) / (4 price)`` in ``x`` plus the two terms with ``rest`` in `_parabola`.
+    """
+    price, rest = max(price, LEAST_WEIGHT), _lack(c)
+    origin = min(max(_least(c, v), 0.0), cap)
+    above = 1.0 - rest
     below, squares, best = 0.0, 0.0, -np.inf
     left, k = 0.0, 0
     while True:
         while k < v.size and v[order[k]] <= left:
-            worth = v[order[k]]
+            worth = v[order[k]] - origin
             below += c[order[k]] * worth
             squares += c[order[k]] * worth * worth
             above -= c[order[k]]
             k += 1
-        best = max(best, _parabola(left, below, squares, above, price))
+        best = max(best, _parabola(left - origin, below, squares, above, origin, rest, price))
         if left >= cap:
             return best
         right = min(v[order[k]], cap) if k < v.size else cap
         if 0.0 < above < 1.0:
-            top = (2.0 * price + below) / (1.0 - above)
-            if left < top < right:
-                best = max(best, _parabola(top, below, squares, above, price))
+            top = (2.0 * price + below - rest * origin) / (1.0 - above)
+            if left < top + origin < right:
+                best = max(best, _parabola(top, below, squares, above, origin, rest, price))
         left = right
 
 
 @njit(cache=True, nogil=True)
-def _parabola(alpha: float, below: float, squares: float, above: float, price: float) -> float:
-    """Return the chi-square dual at ``alpha`` from the sums below and above it."""
-    z = below + above * alpha
-    return z + (z * z - squares - above * alpha * alpha) / (4.0 * price)
+def _parabola(
+    alpha: float,
+    below: float,
+    squares: float,
+    above: float,
+    origin: float,
+    rest: float,
+    price: float,
+) -> float:
+    """Return the chi-square dual at ``origin + alpha`` from the sums below and above it."""
+    z, level = below + above * alpha, (1.0 - rest) * origin
+    spread = z * z - squares - above * alpha * alpha - rest * origin * (2.0 * z + level)
+    return level + z + spread / (4.0 * price)
 
 
 @njit(cache=True, nogil=True)
