@@ -3,7 +3,8 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from itertools import pairwise
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +25,35 @@ from mdptheory.kernels.linear_track import track_seeds
 from mdptheory.models.factor_ambiguity import FactorAmbiguity
 from mdptheory.models.linear import KnownModel, LinearMDP, SampledLinearMDP
 from mdptheory.models.offline import OfflineData
+from mdptheory.operators.crew import Crew
 
 Bundle = TypeVar("Bundle", Memory, Fit)
 
 REFRESH = 100  # episodes after which inverses are computed from scratch
+
+
+class Runs(NamedTuple):
+    """Independent runs, side by side: every array has a leading axis for them."""
+
+    memories: Memory
+    fits: Fit
+    log: Log
+
+    def part(self, rows: slice) -> "Runs":
+        """Return some of the runs; writing to them writes to all."""
+        return Runs(
+            Memory._make(array[rows] for array in self.memories),
+            Fit._make(array[rows] for array in self.fits),
+            Log._make(array[rows] for array in self.log),
+        )
+
+    def one(self, i: int) -> tuple[Memory, Fit, Log]:
+        """Return one run, without the axis."""
+        return (
+            Memory._make(array[i] for array in self.memories),
+            Fit._make(array[i] for array in self.fits),
+            Log._make(array[i] for array in self.log),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +109,7 @@ class OnlineLearner:
         """
         memory, fit = _stack(state.memory, 1), _stack(state.fit, 1)
         log = _empty_log(1, 1, self.task)
-        self._play((rng,), env, state.episode, memory, fit, log)
+        self._play((rng,), env, state.episode, Runs(memory, fit, log), Crew(0, 1))
         refits = state.refits + int(log.refitted[0, 0])
         after = OnlineState(state.episode + 1, refits, _frozen(memory, 0), _frozen(fit, 0))
         tracked = self.truth.every > 0 and state.episode % self.truth.every == 0
@@ -102,7 +128,12 @@ class OnlineLearner:
         return self.run_many((rng,), env, n_episodes)[0]
 
     def run_many(
-        self, rngs: Iterable[RngLike], env: LinearMDP | SampledLinearMDP, n_episodes: int
+        self,
+        rngs: Iterable[RngLike],
+        env: LinearMDP | SampledLinearMDP,
+        n_episodes: int,
+        *,
+        threads: int | None = None,
     ) -> tuple[OnlineResult, ...]:
         """Play independent runs, one a seed, each bit for bit what `run` returns for it.
 
@@ -114,6 +145,9 @@ class OnlineLearner:
             Where episodes take place.
         n_episodes : int
             Number of episodes K of each run.
+        threads : int, optional
+            How many share the runs of a known model if these are long; all that Numba may use if
+            absent. Results do not depend on it.
 
         Returns
         -------
@@ -126,18 +160,23 @@ class OnlineLearner:
         log = _empty_log(len(generators), n_episodes, self.task)
         marks = sorted({k for k in self.options.checkpoints if k < n_episodes} | {n_episodes - 1})
         policies = np.empty((len(generators), len(marks), *fit.pi.shape))
+        crew = _crew(self.task, env, len(generators) * min(n_episodes, REFRESH), threads)
         done = 0
-        for i, mark in enumerate(marks):
-            while done <= mark:
-                stop = min(mark + 1, done - done % REFRESH + REFRESH)
-                part = Log._make(np.ascontiguousarray(array[:, done:stop]) for array in log)
-                self._play(generators, env, done, memories, fits, part)
-                for whole, piece in zip(log, part, strict=True):
-                    whole[:, done:stop] = piece
-                done = stop
-                if self.options.progress is not None:
-                    self.options.progress(done)
-            policies[:, i] = fits.pi
+        crew.start()
+        try:
+            for i, mark in enumerate(marks):
+                while done <= mark:
+                    stop = min(mark + 1, done - done % REFRESH + REFRESH)
+                    part = Log._make(np.ascontiguousarray(array[:, done:stop]) for array in log)
+                    self._play(generators, env, done, Runs(memories, fits, part), crew)
+                    for whole, piece in zip(log, part, strict=True):
+                        whole[:, done:stop] = piece
+                    done = stop
+                    if self.options.progress is not None:
+                        self.options.progress(done)
+                policies[:, i] = fits.pi
+        finally:
+            crew.stop()
         return tuple(
             self._result(np.array(marks), policies[i], _frozen(memories, i), _frozen(fits, i), row)
             for i, row in enumerate(Log._make(arrays) for arrays in zip(*log, strict=True))
@@ -148,37 +187,54 @@ class OnlineLearner:
         rngs: tuple[np.random.Generator, ...],
         env: LinearMDP | SampledLinearMDP,
         done: int,
-        memories: Memory,
-        fits: Fit,
-        log: Log,
+        runs: Runs,
+        crew: Crew,
     ) -> None:
-        """Play as many episodes as ``log`` has rows, none of them past a refresh but the last."""
-        task, truth, desk = self.task, self.truth, _desk(self.task)
-        slot = _slots(done, log.states.shape[1], truth.every)
-        snaps = _snaps(task, len(rngs), int(slot.max(initial=-1)) + 1)
-        shape = (log.states.shape[1], 2 * self.known.horizon + 1)
-        u = np.empty((len(rngs), *shape))
+        """Play as many episodes as the log has rows, none of them past a refresh but the last."""
+        n = runs.log.states.shape[1]
+        slot = _slots(done, n, self.truth.every)
+        u = np.empty((len(rngs), n, 2 * self.known.horizon + 1))
         for draws, rng in zip(u, rngs, strict=True):
             rng.random(out=draws)
-        doubling = self.options.refit == "doubling"
-        if isinstance(env, LinearMDP):
-            world = _world(env)
-            run_seeds(task, world, doubling, slot, memories, desk, fits, snaps, u, log)
-        else:
-            start = _cumulative(self.known.start)
-            for i, draws in enumerate(u):
-                memory = Memory._make(array[i] for array in memories)
-                fit = Fit._make(array[i] for array in fits)
-                row = Log._make(array[i] for array in log)
-                snap = Snap._make(array[i] for array in snaps)
-                for k in range(len(draws)):
-                    prepare(task, doubling, k, slot, memory, desk, fit, snap, row)
-                    _roll_sampled(env, draws[k], start, fit.cdf, row, k)
-                    absorb(task, memory, row.states[k], row.actions[k], desk.spread)
-        if truth.every:
-            track_seeds(task, truth, slot, snaps, log.regret, log.certificate, log.event)
-        if (done + shape[0]) % REFRESH == 0:
-            _refresh(memories, self.options.ridge)
+        world = _world(env) if isinstance(env, LinearMDP) else env
+
+        def play(part: slice) -> None:
+            mine = runs.part(part)
+            snaps = _snaps(self.task, len(mine.log.states), int(slot.max(initial=-1)) + 1)
+            if isinstance(world, World):
+                doubling = self.options.refit == "doubling"
+                bundles = (mine.memories, _desk(self.task), mine.fits, snaps)
+                run_seeds(self.task, world, doubling, slot, *bundles, u[part], mine.log)
+            else:
+                self._sample(world, slot, mine, snaps, u[part])
+            if self.truth.every:
+                log = mine.log
+                measured = (log.regret, log.certificate, log.event)
+                track_seeds(self.task, self.truth, slot, snaps, *measured)
+
+        cuts = np.linspace(0, len(rngs), min(crew.threads, len(rngs)) + 1).astype(int).tolist()
+        crew.each(play, [slice(*ends) for ends in pairwise(cuts)])
+        if (done + n) % REFRESH == 0:
+            _refresh(runs.memories, self.options.ridge)
+
+    def _sample(
+        self,
+        env: SampledLinearMDP,
+        slot: npt.NDArray[np.int64],
+        runs: Runs,
+        snaps: Snap,
+        u: FloatArray,
+    ) -> None:
+        """Play by asking a sampler."""
+        task, desk = self.task, _desk(self.task)
+        doubling, start = self.options.refit == "doubling", _cumulative(self.known.start)
+        for i, draws in enumerate(u):
+            memory, fit, log = runs.one(i)
+            snap = Snap._make(array[i] for array in snaps)
+            for k in range(len(draws)):
+                prepare(task, doubling, k, slot, memory, desk, fit, snap, log)
+                _roll_sampled(env, draws[k], start, fit.cdf, log, k)
+                absorb(task, memory, log.states[k], log.actions[k], desk.spread)
 
     def _result(
         self, marks: npt.NDArray[np.int64], policies: FloatArray, memory: Memory, fit: Fit, log: Log
@@ -201,6 +257,15 @@ class OnlineLearner:
             ambiguity=self.ambiguity,
             tau=self.task.tau,
         )
+
+
+def _crew(
+    task: Task, env: LinearMDP | SampledLinearMDP, episodes: int, threads: int | None
+) -> Crew:
+    """Return the threads for so many episodes at a time; samplers are asked by one."""
+    if not isinstance(env, LinearMDP):
+        return Crew(0, 1)
+    return Crew(episodes * task.reward.size * task.phi.shape[1], threads)
 
 
 def _blank(task: Task, ridge: float) -> tuple[Memory, Fit]:

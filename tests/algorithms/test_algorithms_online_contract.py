@@ -5,6 +5,7 @@ import pytest
 from online_cases import LEARNERS, MODELS, PUT, quietly, same, sampler_of
 
 from mdptheory.algorithms import OnlineOptions
+from mdptheory.operators import crew
 
 RUN = {name: pair[0] for name, pair in LEARNERS.items()}
 MAKE = {name: pair[1] for name, pair in LEARNERS.items()}
@@ -68,6 +69,18 @@ def test_many_runs_are_each_the_run_of_their_seed(name, model):
         same(result, made.run(seed, mdp, K))
     for result, hidden in zip(many, made.run_many((4, 5, 6), sampler_of(mdp), K), strict=True):
         same(result, hidden)
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_threads_change_no_bit(name, monkeypatch):
+    mdp = MODELS["fail"]
+    made = quietly(MAKE[name], mdp, K, track=mdp)
+    one = made.run_many(range(5), mdp, K, threads=1)
+    monkeypatch.setattr(crew, "PARALLEL_TRANSITIONS", 0)
+    for threads in (2, 8):
+        for first, other in zip(one, made.run_many(range(5), mdp, K, threads=threads), strict=True):
+            same(first, other)
+    assert made.run_many((), mdp, K) == ()
 
 
 @pytest.mark.parametrize("name", LEARNERS)
