@@ -22,12 +22,13 @@ import numpy as np
 from mdptheory._typing import BoolArray, FloatArray
 from mdptheory.algorithms._factor_problem import Problem, Search
 from mdptheory.algorithms._worth import worth_of_factors
+from mdptheory.errors import InvalidModelError
 from mdptheory.models.factor_ambiguity import FactorKind
 
 Penalty: TypeAlias = Literal["l1", "l2", "ellipsoid"]
 LeastValue: TypeAlias = Literal["zero", "state", "data"]
 
-_LARGEST_WIDTH = 1e250  # beyond any value, and small enough for sums of products to stay finite
+_LARGEST = 1e100  # of widths and worths: beyond any value, and squares of sums stay finite
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,7 +198,7 @@ def backward(steps: Iterable[Step], rule: Rule) -> Estimate:
     shape = rule.levels.shape
     estimate = Estimate(rule, np.zeros(shape), np.empty(shape), np.empty((*shape, shape[1])))
     for h, step in zip(reversed(range(rule.horizon)), steps, strict=True):
-        factor = _factorise(step.gram, rule.ridge)
+        factor = _factorise(step.gram, rule.ridge, h)
         estimate.gram_inverse[h] = _solve(factor, np.eye(shape[1]))
         estimate.spread[h] = np.sqrt(np.diagonal(estimate.gram_inverse[h]))
         estimate.w[h] = _worth(estimate, h, step, factor)
@@ -270,30 +271,39 @@ def _worth(estimate: Estimate, h: int, step: Step, factor: FloatArray) -> FloatA
     w = worth_of_factors(
         problem, step.moments, estimate.gram_inverse[h], lambda rhs: _solve(factor, rhs)
     )
-    return np.clip(w, 0.0, rule.cap(h)) if rule.clip_w else w
+    return np.clip(w, 0.0, rule.cap(h)) if rule.clip_w else np.clip(w, -_LARGEST, _LARGEST)
 
 
 def _width(estimate: Estimate, h: int, phi: FloatArray) -> FloatArray:
     """Return the widths of points (n, A)."""
     rule = estimate.rule
-    beta = np.minimum(rule.beta[h], _LARGEST_WIDTH)
+    beta = np.minimum(rule.beta[h], _LARGEST)
     if not beta.any():
         return np.zeros(phi.shape[:2])
     if rule.penalty == "l1":
         return np.asarray(phi @ (beta * estimate.spread[h]))
     if rule.penalty == "l2":
         scale = beta * estimate.spread[h]
+        if not scale.any():  # underflow
+            return np.zeros(phi.shape[:2])
         return np.asarray(scale.max() * np.sqrt((phi * phi) @ np.square(scale / scale.max())))
     flat = phi.reshape(-1, phi.shape[-1])
     squares = np.einsum("nd,nd->n", flat @ estimate.gram_inverse[h], flat)
     return np.asarray(beta[0] * np.sqrt(np.maximum(squares, 0.0))).reshape(phi.shape[:2])
 
 
-def _factorise(gram: FloatArray, ridge: float) -> FloatArray:
-    """Return the lower Cholesky factor of the Gram matrix with its ridge."""
-    from scipy.linalg import cholesky
+def _factorise(gram: FloatArray, ridge: float, h: int) -> FloatArray:
+    """Return the lower Cholesky factor of the Gram matrix with its ridge, or refuse the ridge."""
+    from scipy.linalg import LinAlgError, cholesky
 
-    factor: FloatArray = cholesky(gram + ridge * np.eye(len(gram)), lower=True, check_finite=False)
+    regular = gram + ridge * np.eye(len(gram))
+    try:
+        factor: FloatArray = cholesky(regular, lower=True, check_finite=False)
+    except LinAlgError:
+        raise InvalidModelError(
+            f"ridge is {ridge:g}, which is lost in floats beside the Gram matrix of step {h} with"
+            f" entries up to {np.abs(gram).max():g}; expected a larger ridge"
+        ) from None
     return factor
 
 

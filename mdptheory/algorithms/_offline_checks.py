@@ -129,7 +129,7 @@ def warn_underflow(rule: Rule) -> None:
     if rule.kind != FactorKind.KL_PENALTY:
         return
     caps = np.array([rule.cap(h) for h in range(rule.horizon - 1)])
-    small = np.argwhere(caps[:, None] > rule.levels[:-1] * 300.0 * np.log(10.0))
+    small = np.argwhere(caps[:, None] / (300.0 * np.log(10.0)) > rule.levels[:-1])
     if len(small):
         h, i = (int(index) for index in small[0])
         warnings.warn(

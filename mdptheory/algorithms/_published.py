@@ -7,6 +7,7 @@ from mdptheory.algorithms._factor_problem import Problem
 from mdptheory.models.factor_ambiguity import FactorKind
 
 _LEAST_TEMPERATURE = _LEAST_MOMENT = 1e-6
+_LARGEST = 1e100  # of a dual; the search compares differences
 
 
 def published_worth(problem: Problem, weights: FloatArray) -> FloatArray:
@@ -37,9 +38,12 @@ def dual(problem: Problem, level: float, row: FloatArray, x: float) -> float:
     """Return the dual of one factor, which nature's reply maximises over ``x`` in [0, cap]."""
     v = problem.v
     if problem.kind == FactorKind.KL_BALL:
-        with np.errstate(over="ignore", invalid="ignore"):  # negative values, small temperatures
-            moment = 1.0 + float(row @ np.expm1(-v / x))
-        return -x * float(np.log(max(moment, _LEAST_MOMENT))) - x * level
+        least = min(0.0, float(v.min()))  # negative values at small temperatures overflow
+        moment = np.exp(least / x) + row @ (np.expm1(-(v - least) / x) - np.expm1(least / x))
+        worth = -x * float(np.log(_LEAST_MOMENT))
+        if moment > 0.0:
+            worth = min(worth, least - x * float(np.log(moment)))
+        return worth - x * level
     cut = np.minimum(v, x)
     mean = float(row @ cut)
     if problem.kind == FactorKind.TV_BALL:
@@ -54,7 +58,7 @@ def _nelder_mead(problem: Problem, level: float, row: FloatArray) -> float:
     least = _LEAST_TEMPERATURE if problem.kind == FactorKind.KL_BALL else 0.0
     sign = 1.0 if problem.search == "chi-square-minimum" else -1.0
     found = minimize(
-        lambda x: sign * dual(problem, level, row, float(x[0])),
+        lambda x: sign * min(max(dual(problem, level, row, float(x[0])), -_LARGEST), _LARGEST),
         np.array([problem.cap / 2.0]),
         method="Nelder-Mead",
         bounds=[(least, problem.cap)],

@@ -7,6 +7,7 @@ import numpy as np
 
 from mdptheory._typing import FloatArray
 from mdptheory.algorithms._factor_problem import Problem
+from mdptheory.kernels.factor import LARGEST
 from mdptheory.kernels.signed import signed_worth
 from mdptheory.models.factor_ambiguity import FactorKind
 
@@ -46,7 +47,7 @@ def worth_of_factors(
         return solve(moments @ v)
     if level is not None and kind == FactorKind.TV_PENALTY:
         return solve(moments @ np.minimum(v, problem.floor + level))
-    if level is not None and level < np.inf and kind == FactorKind.KL_PENALTY:
+    if level is not None and level < LARGEST and kind == FactorKind.KL_PENALTY:
         return _kl_worth(problem, float(level), moments, solve)
     weights = np.ascontiguousarray(gram_inverse @ moments)
     if problem.search != "breakpoints":

@@ -48,7 +48,10 @@ class Regression(NamedTuple):
             phi, times = known.phi_at(step)[s, a], float(counts[s, a, t])
             gram += times * np.outer(phi, phi)
             moments[:, t] += times * phi
-        inverse = np.asarray(np.linalg.inv(gram), dtype=np.float64)
+        try:
+            inverse = np.asarray(np.linalg.inv(gram), dtype=np.float64)
+        except np.linalg.LinAlgError:  # no finite number: the check refuses it
+            inverse = np.full((d, d), np.nan)
         root = np.sqrt(np.diag(gram))
         error = 64.0 * EPS * (d + n_states) * np.abs(inverse) @ np.outer(root, root)
         weights = inverse @ moments
