@@ -98,6 +98,13 @@ def check_number(
     return number
 
 
+def check_flag(name: str, value: bool) -> bool:
+    """Return ``value`` as a bool, or refuse what is none though it has a truth value."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} is {value!r} of type {type(value).__name__}; expected a bool")
+    return bool(value)
+
+
 def check_count(name: str, value: int, *, low: int = 1) -> int:
     """Return ``value`` as an int that is at least ``low``."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):

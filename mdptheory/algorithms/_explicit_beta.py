@@ -5,7 +5,14 @@ import math
 import numpy as np
 
 from mdptheory._typing import FloatArray
-from mdptheory._validation import as_float_array, check_count, check_finite, check_number
+from mdptheory._validation import (
+    as_float_array,
+    check_count,
+    check_finite,
+    check_flag,
+    check_number,
+    place,
+)
 from mdptheory.errors import InvalidModelError
 from mdptheory.models.factor_ambiguity import FactorAmbiguity, FactorKind, factor_levels
 
@@ -92,11 +99,13 @@ def explicit_beta(
            [0.  , 0.  ]])
     """
     ridge, delta = _check(ridge, delta)
+    kl_shift = check_flag("kl_shift", kl_shift)
     root = math.ceil(math.sqrt(check_count("n_episodes", n_episodes)))
     gram = as_float_array("gram", gram)
     if gram.ndim != 3 or gram.shape[1] != gram.shape[2] or 0 in gram.shape:
         raise InvalidModelError(f"gram has shape {gram.shape}; expected (horizon, d, d)")
     check_finite("gram", gram)
+    _check_gram(gram)
     horizon, d = gram.shape[:2]
     kind, levels = factor_levels(ambiguity, horizon, d)
     if kind == FactorKind.KL_BALL:
@@ -104,9 +113,11 @@ def explicit_beta(
             "ambiguity is a KLBall, for which no explicit width was derived; TVBall, TVPenalty,"
             " KLPenalty and ChiSquarePenalty have one"
         )
-    if vmin_known is None:
-        vmin_known = fail_state is not None
-    log_net = (check_count("n_states", n_states) - (fail_state is not None)) * math.log(root)
+    free = check_count("n_states", n_states) - _excepted(fail_state, n_states)
+    vmin_known = (
+        fail_state is not None if vmin_known is None else check_flag("vmin_known", vmin_known)
+    )
+    log_net = free * math.log(root)
     bias = math.sqrt(ridge * d)
     beta = np.zeros((horizon, d))
     for h in range(horizon - 1):
@@ -132,6 +143,26 @@ def _check(ridge: float, delta: float) -> tuple[float, float]:
     """Return ridge and delta, or refuse them."""
     ridge = check_number("ridge", ridge, low=0.0, open_low=True, high=np.inf, open_high=True)
     return ridge, check_number("delta", delta, low=0.0, high=1.0, open_low=True, open_high=True)
+
+
+def _check_gram(gram: FloatArray) -> None:
+    """Refuse what no sum of squares can be."""
+    for h, matrix in enumerate(gram):
+        if (np.abs(matrix - matrix.T) > 1e-9 * np.abs(matrix).max()).any():
+            raise InvalidModelError(f"gram[{h}] is not symmetric; expected a sum of phi phi'")
+        for i in np.flatnonzero(np.diagonal(matrix) < 0.0):
+            raise InvalidModelError(
+                f"{place('gram', (h, int(i), int(i)))} is {matrix[i, i]}; expected a sum of squares"
+            )
+
+
+def _excepted(fail_state: int | None, n_states: int) -> int:
+    """Return the number of states whose value is known."""
+    if fail_state is None:
+        return 0
+    if check_count("fail_state", fail_state, low=0) >= n_states:
+        raise InvalidModelError(f"fail_state is {fail_state}; expected a state in [0, {n_states})")
+    return 1
 
 
 def _classes(kind: FactorKind, level: FloatArray) -> int:

@@ -49,6 +49,18 @@ def check_theory(
         )
 
 
+def weighted_options(options: OfflineOptions | None, known: Any, pilot: Any) -> OfflineOptions:
+    """Return the options of a fit with weighted regressions, or refuse one without a pilot."""
+    if pilot is None:
+        raise TypeError("pilot is None; expected independent episodes of the same kind as data")
+    if not hasattr(known, "horizon"):
+        raise TypeError(
+            f"known is of type {type(known).__name__}; expected KnownModel, or FeatureProcess with"
+            " RealData"
+        )
+    return OfflineOptions(ridge=1.0 / known.horizon**2) if options is None else options
+
+
 @dataclass(slots=True, eq=False)
 class Audit:
     """Steps that pass by, the last one first, watched for what deserves a warning.

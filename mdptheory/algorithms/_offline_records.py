@@ -6,7 +6,15 @@ from typing import Any, Literal, Self, TypeAlias
 import numpy as np
 
 from mdptheory._typing import FloatArray, IntArray
-from mdptheory._validation import as_float_array, check_finite, check_number, place, read_only
+from mdptheory._validation import (
+    as_array,
+    as_float_array,
+    check_count,
+    check_finite,
+    check_number,
+    place,
+    read_only,
+)
 from mdptheory.algorithms._backward import Estimate, action_values, exact_actions
 from mdptheory.errors import InvalidModelError
 from mdptheory.models.factor_ambiguity import FactorAmbiguity
@@ -89,7 +97,7 @@ class OfflineOptions:
     def __post_init__(self) -> None:
         """Check every option; arrays become read-only."""
         for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
+            if not isinstance(getattr(self, name), str) or getattr(self, name) not in choices:
                 expected = " or ".join(repr(choice) for choice in choices)
                 raise InvalidModelError(f"{name} is {getattr(self, name)!r}; expected {expected}")
         for name in _FLAGS:
@@ -212,8 +220,21 @@ class RealFit:
             Step, from 0 to H - 1.
         states : array of shape (n,)
             States; ``inf`` after the end.
+
+        Raises
+        ------
+        InvalidModelError
+            If the step is outside the horizon, or the states are no row of numbers.
+        TypeError
+            If the step is no integer, or the states are no real numbers.
         """
         points = as_float_array("states", states)
+        if np.ndim(states) != 1 or np.isnan(points).any():
+            raise InvalidModelError(
+                f"states has shape {np.shape(states)} and {int(np.isnan(points).sum())} nan;"
+                " expected (n,) without"
+            )
+        step = check_count("step", step, low=0)
         if not 0 <= step < self.process.horizon:
             raise InvalidModelError(
                 f"step is {step}; expected an integer in [0, {self.process.horizon})"
@@ -233,9 +254,12 @@ def _checked_beta(beta: Beta) -> Beta:
         if beta != "theory":
             raise InvalidModelError(f"beta is {beta!r}; expected a number, an array or 'theory'")
         return beta
-    if np.ndim(beta) == 0:
-        return check_number("beta", beta if isinstance(beta, float) else float(beta), low=0.0)
-    array: FloatArray = read_only(as_float_array("beta", beta))
+    given = as_array("beta", beta)
+    if given.ndim == 0:
+        return check_number("beta", given.item(), low=0.0)
+    if given.dtype.kind == "b":
+        raise TypeError("beta has dtype bool; expected real numbers")
+    array: FloatArray = read_only(as_float_array("beta", given))
     check_finite("beta", array)
     if array.ndim > 2 or (array < 0.0).any():
         where = tuple(int(i) for i in np.argwhere(array < 0.0)[0]) if array.ndim <= 2 else ()

@@ -2,6 +2,7 @@
 
 from typing import Any, overload
 
+from mdptheory.algorithms._offline_checks import weighted_options
 from mdptheory.algorithms._offline_fit import fit_offline
 from mdptheory.algorithms._offline_records import FiniteData, OfflineFit, OfflineOptions, RealFit
 from mdptheory.models.factor_ambiguity import TVBall
@@ -100,6 +101,5 @@ def va_drpvi(
     """
     if not isinstance(ambiguity, TVBall):
         raise TypeError(f"ambiguity is of type {type(ambiguity).__name__}; expected TVBall")
-    if options is None:
-        options = OfflineOptions(ridge=1.0 / known.horizon**2)
-    return fit_offline(data, known, ambiguity, options, pilot=pilot)
+    chosen = weighted_options(options, known, pilot)
+    return fit_offline(data, known, ambiguity, chosen, pilot=pilot)

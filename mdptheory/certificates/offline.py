@@ -187,6 +187,11 @@ def _counts(data: OfflineData | OfflineStatistics, known: KnownModel) -> IntArra
     return OfflineStatistics(known, data.counts).counts
 
 
+def _is_number(value: Any) -> bool:
+    wanted = isinstance(value, int | float | np.integer | np.floating)
+    return wanted and not isinstance(value, bool)
+
+
 def _refuse(name: str, index: tuple[int, ...], claimed: Any, found: Any, what: str = "") -> None:
     raise InvalidCertificateError(
         f"{place(name, index)} is {claimed!s}; {what or 'the data give'} {found!s}"
@@ -201,11 +206,11 @@ def _check_form(
         raise InvalidCertificateError("known has unchecked features; the proof needs simplex ones")
     _check_arrays(claim, known)
     for name, value, high in (("ridge", claim.ridge, math.inf), ("delta", claim.delta, 1.0)):
-        if not 0.0 < value < high:
+        if not _is_number(value) or not 0.0 < value < high:
             raise InvalidCertificateError(f"{name} is {value}; expected a number in (0, {high:g})")
     if type(claim.kl_shift) is not bool:
         raise InvalidCertificateError(f"kl_shift is {claim.kl_shift!r}; expected True or False")
-    if claim.n_episodes != int(counts[0].sum()):
+    if not _is_number(claim.n_episodes) or claim.n_episodes != int(counts[0].sum()):
         _refuse("n_episodes", (), claim.n_episodes, int(counts[0].sum()))
     for s in np.flatnonzero(np.asarray(claim.start) != known.start):
         _refuse("start", (int(s),), claim.start[s], known.start[s], "the model has")
@@ -226,7 +231,10 @@ def _check_arrays(claim: OfflineCertificate, known: KnownModel) -> None:
         "upper_w": (H, d), "beta": (H, d), "start": (S,),
     }  # fmt: skip
     for name, shape in shapes.items():
-        array = np.asarray(getattr(claim, name))
+        try:
+            array = np.asarray(getattr(claim, name))
+        except ValueError:
+            raise InvalidCertificateError(f"{name} is not a rectangular array") from None
         if array.shape != shape:
             raise InvalidCertificateError(f"{name} has shape {array.shape}; expected {shape}")
         if array.dtype.kind not in ("iu" if name == "policy" else "f"):

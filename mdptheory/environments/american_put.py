@@ -160,7 +160,7 @@ def put_value(
         If the first price is random, a probability is out of range, or the policy says anything
         but yes or no.
     TypeError
-        If the policy's answers are no integers or booleans.
+        If ``put`` or ``policy`` is of another kind, or its answers are no integers or booleans.
 
     Notes
     -----
@@ -173,6 +173,10 @@ def put_value(
     >>> put_value(put), put_value(put, 0.8), put_value(put, radius=0.5)
     (1.0, 0.4, 0.0)
     """
+    if not isinstance(put, AmericanPut):
+        raise TypeError(f"put is of type {type(put).__name__}; expected AmericanPut")
+    if not (policy is None or callable(policy)):
+        raise TypeError(f"policy is {policy!r}; expected a callable or None")
     if isinstance(put.start, tuple):
         raise InvalidModelError(
             f"put.start is {put.start}; expected one first price, as in"

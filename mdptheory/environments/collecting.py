@@ -176,6 +176,8 @@ def collect_real(
     ------
     InvalidModelError
         If the policy returns no actions of the process.
+    TypeError
+        If ``process`` is no `FeatureProcess`, or the policy's answers are no numbers.
 
     Notes
     -----
@@ -184,6 +186,12 @@ def collect_real(
     state is ``inf``.
     """
     rng = np.random.default_rng(rng)
+    for name in ("horizon", "n_actions", "first", "sample"):
+        if not hasattr(process, name):
+            raise TypeError(
+                f"process is of type {type(process).__name__}, without {name!r}; expected a"
+                " FeatureProcess"
+            )
     n_episodes = check_count("n_episodes", n_episodes)
     horizon, n_actions = process.horizon, process.n_actions
     rule = _real_rule(policy, horizon, n_actions)

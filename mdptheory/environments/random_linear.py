@@ -3,7 +3,7 @@
 import numpy as np
 
 from mdptheory._typing import FloatArray, RngLike
-from mdptheory._validation import check_count, check_number
+from mdptheory._validation import check_count, check_flag, check_number
 from mdptheory.errors import InvalidModelError
 from mdptheory.models.linear import LinearMDP
 
@@ -42,6 +42,8 @@ def random_simplex_mdp(
     ------
     InvalidModelError
         If a size or the concentration is out of range.
+    TypeError
+        If one of them is no number, or ``fail`` no bool.
 
     Notes
     -----
@@ -57,7 +59,7 @@ def random_simplex_mdp(
     """
     rng = np.random.default_rng(rng)
     sizes = {"n_states": n_states, "n_actions": n_actions, "n_factors": n_factors}
-    low = 2 if fail else 1
+    low = 2 if check_flag("fail", fail) else 1
     for name, size in sizes.items():
         check_count(name, size)
         if size < low and name != "n_actions":

@@ -104,7 +104,9 @@ def simulated_target(mdp: LinearMDP, q: float) -> LinearMDP:
     Raises
     ------
     InvalidModelError
-        If ``q`` is no probability or the model is of another kind.
+        If ``q`` is no probability or the model has another shape or fail state.
+    TypeError
+        If ``mdp`` is no `LinearMDP`.
 
     Examples
     --------
@@ -112,6 +114,8 @@ def simulated_target(mdp: LinearMDP, q: float) -> LinearMDP:
     array([0.  , 0.  , 0.  , 0.25, 0.75])
     """
     q = check_number("q", q, low=0.0, high=1.0)
+    if not isinstance(mdp, LinearMDP):
+        raise TypeError(f"mdp is of type {type(mdp).__name__}; expected LinearMDP")
     if mdp.mu.shape != _SHAPE or mdp.fail_state != _FAIL:
         raise InvalidModelError(
             f"mdp has factors of shape {mdp.mu.shape} and fail state {mdp.fail_state}; expected a"

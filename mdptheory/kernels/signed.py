@@ -45,16 +45,21 @@ def _mean(c: FloatArray, v: FloatArray, cut: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _lack(c: FloatArray) -> float:
-    """Return what the coefficients lack to a sum of 1, rid of rounding.
+def _noise(c: FloatArray) -> float:
+    """Return the rounding of sums of coefficients, which large and small prices enlarge."""
+    size = 1.0
+    for j in range(c.size):
+        size += abs(c[j])
+    return ULP * (c.size + 1) * size
 
-    Large prices and small ones enlarge rounding.
-    """
-    rest, size = 1.0, 0.0
+
+@njit(cache=True, nogil=True)
+def _lack(c: FloatArray) -> float:
+    """Return what the coefficients lack to a sum of 1, rid of rounding."""
+    rest = 1.0
     for j in range(c.size):
         rest -= c[j]
-        size += abs(c[j])
-    return rest if abs(rest) > ULP * (c.size + 1) * (1.0 + size) else 0.0
+    return rest if abs(rest) > _noise(c) else 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -180,7 +185,7 @@ def _chi_square(c: FloatArray, v: FloatArray, order: IntArray, price: float, cap
     differences: with ``rest`` what coefficients lack to 1 and ``x = v - origin``, the dual is
     ``z + (z^2 - y) / (4 price)`` in ``x`` plus the two terms with ``rest`` in `_parabola`.
     """
-    price, rest = max(price, LEAST_WEIGHT), _lack(c)
+    price, rest, noise = max(price, LEAST_WEIGHT), _lack(c), _noise(c)
     origin = min(max(_least(c, v), 0.0), cap)
     above = 1.0 - rest
     below, squares, best = 0.0, 0.0, -np.inf
@@ -192,6 +197,7 @@ def _chi_square(c: FloatArray, v: FloatArray, order: IntArray, price: float, cap
             squares += c[order[k]] * worth * worth
             above -= c[order[k]]
             k += 1
+        above = above if abs(above) > noise else 0.0
         best = max(best, _parabola(left - origin, below, squares, above, origin, rest, price))
         if left >= cap:
             return best

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mdptheory._typing import FloatArray
-from mdptheory._validation import as_float_array, check_finite, check_number, place
+from mdptheory._validation import as_array, as_float_array, check_finite, check_number, place
 from mdptheory.errors import InvalidModelError
 
 Support: TypeAlias = Literal["nominal", "all"]
@@ -49,7 +49,7 @@ def store_radius(
 ) -> Radius:
     """Check a radius and keep it: as a float, or as a read-only array."""
     given = getattr(owner, name)
-    if np.ndim(given) == 0 and not isinstance(given, np.ndarray):
+    if not isinstance(given, np.ndarray) and as_array(name, given).ndim == 0:
         number = check_number(name, given, low=0.0, high=high, open_low=positive)
         object.__setattr__(owner, name, number)
         return number

@@ -11,6 +11,7 @@ from mdptheory._typing import FloatArray, IntArray
 from mdptheory._validation import (
     as_float_array,
     check_finite,
+    check_flag,
     check_shape,
     check_simplex,
     read_only,
@@ -73,6 +74,7 @@ class KnownModel:
 
     def __post_init__(self, check: bool) -> None:
         """Check everything once, then freeze the arrays."""
+        check = check_flag("check", check)
         phi = as_float_array("phi", self.phi)
         if phi.ndim not in (3, 4) or 0 in phi.shape:
             raise InvalidModelError(
@@ -90,7 +92,7 @@ class KnownModel:
             object.__setattr__(self, name, read_only(array))
         if np.ndim(self.initial):  # the caller's array may change
             object.__setattr__(self, "initial", self.start)
-        object.__setattr__(self, "simplex", bool(check))
+        object.__setattr__(self, "simplex", check)
         if check:
             check_features(phi)
             check_rewards(reward)

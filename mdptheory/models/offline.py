@@ -86,7 +86,11 @@ class OfflineData:
         ------
         InvalidModelError
             If the horizon differs, or an index is outside the model.
+        TypeError
+            If this is no `KnownModel`.
         """
+        if not isinstance(known, KnownModel):
+            raise TypeError(f"known is of type {type(known).__name__}; expected KnownModel")
         if self.horizon != known.horizon:
             raise InvalidModelError(
                 f"actions has {self.horizon} steps an episode; the model has {known.horizon}"
@@ -183,7 +187,9 @@ class OfflineStatistics:
         return seen
 
     def plus(self, other: "OfflineStatistics") -> Self:
-        """Return the statistics of both data sets together."""
+        """Return the statistics of both data sets together, for this model's features."""
+        if not isinstance(other, OfflineStatistics):
+            raise TypeError(f"other is of type {type(other).__name__}; expected OfflineStatistics")
         check_shape("counts of other", other.counts, self.counts.shape)
         return type(self)(self.known, self.counts + other.counts)
 
