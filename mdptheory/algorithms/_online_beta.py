@@ -21,7 +21,7 @@ def given_beta(options: OnlineOptions, shape: tuple[int, int]) -> FloatArray:
         beta = beta[:, None]
     elif beta.ndim:
         check_shape("beta", beta, shape)
-    return np.array(np.broadcast_to(beta, shape))
+    return np.array(np.broadcast_to(np.minimum(beta, _LARGEST), shape))
 
 
 def beta_lines(
@@ -75,6 +75,11 @@ def refuse_unproved(options: OnlineOptions, *, mirror: bool, simplex: bool) -> N
         raise InvalidModelError(
             "beta is 'theory' and mirror is finite; values of mirror steps may leave the range of"
             " its proof: expected a number, or mirror=inf"
+        )
+    if options.bonus != "l1":
+        raise InvalidModelError(
+            f"beta is 'theory' and bonus is {options.bonus!r}; its proof needs l1 widths, which are"
+            " never smaller: expected bonus='l1'"
         )
     if not simplex:
         raise InvalidModelError(

@@ -4,10 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-import numpy as np
-
 from mdptheory._typing import BoolArray, FloatArray, IntArray
-from mdptheory._validation import as_float_array, check_count, check_finite, check_number, read_only
+from mdptheory._validation import (
+    as_array,
+    as_float_array,
+    check_count,
+    check_finite,
+    check_number,
+    read_only,
+)
 from mdptheory.errors import InvalidModelError
 from mdptheory.kernels.linear_records import Fit, Memory
 from mdptheory.models.factor_ambiguity import FactorAmbiguity
@@ -31,7 +36,8 @@ class OnlineOptions:
         Diagonal of the Gram matrices before the first episode; positive.
     bonus : {"l1", "l2"}
         Width ``sum_i phi_i beta_i sqrt((Lambda^-1)_ii)``, or the root of the sum of squares of
-        these terms, which published programs use. Not read by `lsvi_ucb`.
+        these terms, which published programs use and ``beta="theory"`` refuses, as it is never
+        larger. Not read by `lsvi_ucb`.
     bonus_last : bool
         Whether the last step, where nothing is estimated, has a bonus too. `lsvi_ucb` always does.
     clip_zero : bool
@@ -72,7 +78,7 @@ class OnlineOptions:
     def __post_init__(self) -> None:
         """Refuse unknown words and numbers out of range."""
         for name, words in _WORDS.items():
-            if getattr(self, name) not in words:
+            if not isinstance(getattr(self, name), str) or getattr(self, name) not in words:
                 listed = " or ".join(map(repr, words))
                 raise InvalidModelError(f"{name} is {getattr(self, name)!r}; expected {listed}")
         for name in ("bonus_last", "clip_zero", "kl_shift"):
@@ -92,9 +98,12 @@ def _checked_beta(beta: Beta) -> Beta:
         if beta != "theory":
             raise InvalidModelError(f"beta is {beta!r}; expected numbers or 'theory'")
         return beta
-    if np.ndim(beta) == 0:
-        return check_number("beta", float(np.asarray(beta)), low=0.0, open_high=True)
-    array = read_only(as_float_array("beta", beta))
+    given = as_array("beta", beta)
+    if given.ndim == 0:
+        return check_number("beta", given.item(), low=0.0, open_high=True)
+    if given.dtype.kind == "b":
+        raise TypeError("beta has dtype bool; expected real numbers")
+    array = read_only(as_float_array("beta", given))
     check_finite("beta", array)
     if (array < 0).any():
         raise InvalidModelError(f"beta has the entry {array.min()}; expected none below 0")

@@ -345,7 +345,13 @@ def _empty_log(n_seeds: int, n: int, task: Task) -> Log:
 
 def _refresh(memories: Memory, ridge: float) -> None:
     """Replace inverses and determinants by those of Cholesky factorisations."""
-    factor = np.linalg.cholesky(memories.gram)
+    try:
+        factor = np.linalg.cholesky(memories.gram)
+    except np.linalg.LinAlgError:
+        raise InvalidModelError(
+            f"ridge is {ridge:g}, which is lost in floats beside Gram matrices with entries up to"
+            f" {memories.gram.max():g}; expected a larger ridge"
+        ) from None
     half = np.linalg.inv(factor)
     memories.inverse[:] = np.einsum("nhki,nhkj->nhij", half, half)
     diagonal = np.diagonal(factor, axis1=2, axis2=3)

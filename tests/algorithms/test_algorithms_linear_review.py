@@ -7,6 +7,8 @@ import pytest
 
 from mdptheory.algorithms import (
     OfflineOptions,
+    OnlineOptions,
+    dr_lsvi_ucb,
     drpvi,
     drvi_l,
     explicit_beta,
@@ -236,3 +238,29 @@ def test_claims_of_other_types_are_refused():
                 check_offline(
                     dataclasses.replace(fit.certificate, **{name: value}), DATA, MDP.known
                 )
+
+
+def test_online_theory_needs_l1_widths():
+    options = OnlineOptions(beta="theory", bonus="l2")
+    with pytest.raises(InvalidModelError, match="bonus is 'l2'; its proof needs l1 widths"):
+        dr_lsvi_ucb(MDP, 3, TVPenalty(1.0), options=options)
+
+
+@pytest.mark.parametrize("bonus", ["l1", "l2"])
+def test_online_widths_of_any_size_stay_finite(bonus):
+    options = OnlineOptions(beta=1e300, bonus=bonus)
+    found = dr_lsvi_ucb(MDP, 5, TVPenalty(1.0), options=options, track=MDP, rng=0)
+    assert np.isfinite(found.certificate).all()
+
+
+def test_online_ridges_lost_in_floats_are_refused_by_name():
+    mdp = LinearMDP(np.full((2, 1, 2), 0.5), np.ones((2, 2)), np.full((2, 2, 2), 0.5))
+    with pytest.raises(InvalidModelError, match=r"ridge is 1e-300, .* entries up to 25"):
+        dr_lsvi_ucb(mdp, 100, TVPenalty(1.0), options=OnlineOptions(ridge=1e-300), rng=0)
+
+
+def test_online_options_refuse_truth_values_for_widths():
+    with pytest.raises(TypeError, match="beta is True"):
+        OnlineOptions(beta=True)
+    with pytest.raises(InvalidModelError, match="beta is not a rectangular array"):
+        OnlineOptions(beta=[[1.0], [2.0, 3.0]])
