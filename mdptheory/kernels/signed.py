@@ -30,6 +30,7 @@ from mdptheory.kernels.factor import (
 ULP = 2.3e-16
 GRID = 64  # prices tried for a KL ball, evenly in the logarithm
 GOLDEN = 48  # steps of the golden section around the best of them: 1e-10 of the bracket
+STEEP = 690.0  # exp of more nears overflow
 LEAST_PRICE = 1e-6
 LEAST_MOMENT = 1e-6  # as published for DRVI-L
 LEAST_WEIGHT = 1e-100  # of a chi-square penalty; below, squares over it overflow
@@ -126,8 +127,9 @@ def _kl_dual(
 @njit(cache=True, nogil=True)
 def _kl_ball(c: FloatArray, v: FloatArray, radius: float, cap: float) -> float:
     """Maximise ``-a log max(1 + sum c (exp(-v / a) - 1), 1e-6) - a rho`` over the price ``a``."""
-    rest, origin, radius = _lack(c), min(0.0, _least(c, v)), min(max(radius, 1e-300), LARGEST)
+    rest, origin, radius = _lack(c), min(0.0, _least(c, v)), min(max(radius, 1e-300), 1e200)
     high = math.log(max(cap - origin, LEAST_PRICE)) + max(0.0, -math.log(radius))
+    high = min(high, STEEP)
     low = math.log(LEAST_PRICE)
     step = (high - low) / (GRID - 1)
     best, at = -np.inf, 0
