@@ -20,6 +20,7 @@ from mdptheory.models.offline import OfflineData
 
 Beta: TypeAlias = float | FloatArray | Literal["theory"]
 
+_LEAST_RIDGE = 1e-100  # squares of its inverse are finite
 _WORDS = {"bonus": ("l1", "l2"), "refit": ("every", "doubling")}
 
 
@@ -33,7 +34,7 @@ class OnlineOptions:
         Widths in standard errors. ``"theory"`` takes those of `explicit_beta` for the total number
         of episodes, computed anew for each fit.
     ridge : float
-        Diagonal of the Gram matrices before the first episode; positive.
+        Diagonal of the Gram matrices before the first episode; at least 1e-100.
     bonus : {"l1", "l2"}
         Width ``sum_i phi_i beta_i sqrt((Lambda^-1)_ii)``, or the root of the sum of squares of
         these terms, which published programs use and ``beta="theory"`` refuses, as it is never
@@ -86,6 +87,7 @@ class OnlineOptions:
                 raise TypeError(f"{name} is {getattr(self, name)!r}; expected True or False")
         object.__setattr__(self, "beta", _checked_beta(self.beta))
         check_number("ridge", self.ridge, low=0.0, open_low=True, open_high=True)
+        check_number("ridge", self.ridge, low=_LEAST_RIDGE)
         check_number("delta", self.delta, low=0.0, high=1.0, open_low=True, open_high=True)
         check_count("track_every", self.track_every)
         kept = tuple(check_count("checkpoints", k, low=0) for k in self.checkpoints)

@@ -255,8 +255,10 @@ def test_online_widths_of_any_size_stay_finite(bonus):
 
 def test_online_ridges_lost_in_floats_are_refused_by_name():
     mdp = LinearMDP(np.full((2, 1, 2), 0.5), np.ones((2, 2)), np.full((2, 2, 2), 0.5))
-    with pytest.raises(InvalidModelError, match=r"ridge is 1e-300, .* entries up to 25"):
-        dr_lsvi_ucb(mdp, 100, TVPenalty(1.0), options=OnlineOptions(ridge=1e-300), rng=0)
+    with pytest.raises(InvalidModelError, match=r"ridge is 1e-100, .* entries up to 25"):
+        dr_lsvi_ucb(mdp, 100, TVPenalty(1.0), options=OnlineOptions(ridge=1e-100), rng=0)
+    with pytest.raises(InvalidModelError, match=r"ridge is 1e-101; expected .* \[1e-100, inf\]"):
+        OnlineOptions(ridge=1e-101)
 
 
 def test_online_options_refuse_truth_values_for_widths():
