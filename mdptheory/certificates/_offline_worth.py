@@ -50,11 +50,11 @@ class Regression(NamedTuple):
             moments[:, t] += times * phi
         try:
             inverse = np.asarray(np.linalg.inv(gram), dtype=np.float64)
+            weights = np.linalg.solve(gram, moments)  # the inverse's errors would be magnified
         except np.linalg.LinAlgError:  # no finite number: the check refuses it
-            inverse = np.full((d, d), np.nan)
+            inverse, weights = np.full((d, d), np.nan), np.full((d, n_states), np.nan)
         root = np.sqrt(np.diag(gram))
         error = 64.0 * EPS * (d + n_states) * np.abs(inverse) @ np.outer(root, root)
-        weights = inverse @ moments
         diagonal = np.diag(inverse)
         spread = np.sqrt(diagonal)
         return cls(

@@ -266,3 +266,12 @@ def test_online_options_refuse_truth_values_for_widths():
         OnlineOptions(beta=True)
     with pytest.raises(InvalidModelError, match="beta is not a rectangular array"):
         OnlineOptions(beta=[[1.0], [2.0, 3.0]])
+
+
+def test_many_episodes_at_a_long_horizon_are_checked_to_the_digit():
+    """The checker solves for its weights: products with an inverse lost five digits here."""
+    rng = np.random.default_rng(0)
+    mdp = random_simplex_mdp(5, 2, 9, 60, fail=True, rng=rng)
+    data = collect_statistics(mdp, None, 10**7, rng=rng)
+    fit = r2pvi(data, mdp.known, TVPenalty(5.0), options=OfflineOptions(beta="theory"))
+    assert check_offline(fit.certificate, data, mdp.known).tolerance < 1e-4
