@@ -112,6 +112,11 @@ def lsvi_ucb_learner(
     -------
     OnlineLearner, or RealOnlineLearner for a process on real states
         See `dr_rpo_learner`.
+
+    Raises
+    ------
+    InvalidModelError
+        If an argument breaks its rule, or ``beta="theory"``, which leaves a constant open here.
     """
     if isinstance(options, OnlineOptions) and isinstance(options.beta, str):
         raise InvalidModelError(
