@@ -50,7 +50,8 @@ class Regression(NamedTuple):
             moments[:, t] += times * phi
         try:
             inverse = np.asarray(np.linalg.inv(gram), dtype=np.float64)
-            weights = np.linalg.solve(gram, moments)  # the inverse's errors would be magnified
+            # not inverse @ moments, which would magnify the inverse's errors
+            weights = np.asarray(np.linalg.solve(gram, moments), dtype=np.float64)
         except np.linalg.LinAlgError:  # no finite number: the check refuses it
             inverse, weights = np.full((d, d), np.nan), np.full((d, n_states), np.nan)
         root = np.sqrt(np.diag(gram))
