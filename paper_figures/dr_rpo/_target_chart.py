@@ -50,8 +50,7 @@ def _radius(ax: Any, data: dict[str, Any], i: int) -> None:
     ax.axvline(float(data[f"threshold_{i}"]), color=REFERENCE, linestyle=DOTTED, linewidth=1.3)
     for j, tau in enumerate(data["taus"]):
         colour = TAU_SHADES.get(float(tau), COLOURS["DR-LSVI-UCB"])
-        ends = data[f"last_ends_{i}"][j].T
-        mean = data[f"last_{i}"][j].mean(axis=-1)
+        mean, ends = data[f"last_{i}"][j].mean(axis=-1), data[f"last_ends_{i}"][j]
         band(ax, x, mean, ends, colour, marker="o", markersize=3)
         if tau > 0.0:
             ax.plot(x, data[f"exact_{i}"][j], color=colour, linewidth=0.8)
@@ -63,14 +62,14 @@ def _radius(ax: Any, data: dict[str, Any], i: int) -> None:
 
 
 def _regret(ax: Any, data: dict[str, Any], i: int) -> None:
-    x = np.arange(1, data[f"regret_{i}"].shape[-1] + 1)
+    edges = data["blocks"]
+    x = np.sqrt((edges[:-1] + 1.0) * edges[1:].clip(1))  # blocks' middles, on the log scale
     for k, (_, colour, style) in enumerate(LOOKS):
-        mean = data[f"regret_{i}"][k].mean(axis=0)
-        ends = data[f"regret_ends_{i}"][k]
-        band(ax, x, mean, ends, colour, linestyle=style, linewidth=1.3)
+        mean, ends = data[f"block_{i}"][k].mean(axis=0), data[f"block_ends_{i}"][k]
+        band(ax, x, mean, ends, colour, linestyle=style, linewidth=1.4)
     ax.set_xscale("log")
     ax.set_yscale("symlog", linthresh=LINEAR_BELOW, linscale=0.5)
-    ax.set_ylim(-0.001, 1.6)
+    ax.set_ylim(-0.0005, 2.0)
     ticks = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
     ax.set_yticks(ticks, [f"{y:g}" for y in ticks])
     ax.set_xticks((1, 3, 10, 30, 100), ("1", "3", "10", "30", "100"))

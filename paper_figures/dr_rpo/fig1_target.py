@@ -9,8 +9,9 @@ loses the goal with probability q; grey: playing the largest weight u+ (solid) o
 radius; thin: the exact soft robust policy of the same temperature, which for τ = 0 changes at the
 dotted radius only. What is learnt from 100 episodes is more careful than that, at small radii too.
 Bottom: exact regret of each episode's policy, in the learner's own problem (regularised where the
-learner is); the scale is linear below 0.01. At ‖ξ‖ = 0.3 greedy DR-LSVI-UCB is stuck in some runs,
-while softness explores. Means over seeds with 95 % bootstrap intervals.
+learner is), averaged over blocks of episodes; the scale is linear below 0.01. At ‖ξ‖ = 0.3 greedy
+DR-LSVI-UCB is stuck in some runs, while softness explores. Means over seeds with 95 % bootstrap
+intervals.
 """
 
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ class Config:
 def compute(config: Config, rng: np.random.Generator, progress: Progress) -> dict[str, Any]:
     """Learn, and evaluate what was learnt; all learners have the same seeds."""
     data: dict[str, Any] = {"xi": np.array(config.xi), "radii": np.array(config.radii)}
-    data |= {"shifts": SHIFTS, "taus": np.array(TAUS)}
+    data |= {"shifts": SHIFTS, "taus": np.array(TAUS), "blocks": blocks(config.episodes)}
     seeds = rng.integers(2**32, size=config.seeds)
     for i, xi in enumerate(config.xi):
         mdp = simulated_linear_mdp(xi)
@@ -82,22 +83,32 @@ def compute(config: Config, rng: np.random.Generator, progress: Progress) -> dic
         reward = np.array([target_values(mdp, [r.pi for r in row], SHIFTS) for row in results])
         regret = np.array([[r.regret for r in row] for row in results])
         last, exact = _by_radius(mdp, config, seeds)
-        best = 1.0 - mdp_value(mdp) / 2.0
         data |= {f"lines_{i}": first_action_lines(mdp, SHIFTS), f"exact_{i}": exact}
-        data |= {f"threshold_{i}": 1.0 - (1.0 - 0.001) * mdp_value(mdp) / 2.0, f"cross_{i}": best}
-        for key, values in (("reward", reward), ("regret", regret)):
+        data |= {f"threshold_{i}": threshold(mdp), f"regret_{i}": regret}
+        kept = {"reward": reward, "block": in_blocks(regret), "last": last}
+        for key, values in kept.items():
             data[f"{key}_{i}"] = values
-            data[f"{key}_ends_{i}"] = np.array([bootstrap(row, rng) for row in values])
-        flat = last.reshape(-1, config.seeds)
-        data[f"last_{i}"] = last
-        data[f"last_ends_{i}"] = np.array([bootstrap(row[:, None], rng)[:, 0] for row in flat])
-        data[f"last_ends_{i}"] = data[f"last_ends_{i}"].reshape(*last.shape[:2], 2)
+            over = values.swapaxes(1, 2) if key == "last" else values  # seeds before the axis
+            data[f"{key}_ends_{i}"] = np.array([bootstrap(row, rng) for row in over])
     return data
 
 
-def mdp_value(mdp: LinearMDP) -> float:
-    """Return the optimal value at the second state, from the second step on."""
-    return float(linear_plan(mdp).v[1, 1])
+def threshold(mdp: LinearMDP) -> float:
+    """Return the radius beyond which the exact robust policy plays the least weight first."""
+    second = mdp.mu[0, 0] @ linear_plan(mdp).v[1]  # worth of the way past the goal
+    return float(1.0 - second / 2.0)
+
+
+def blocks(n_episodes: int) -> IntArray:
+    """Return the first episodes, from 0, of blocks that grow with the episode."""
+    return np.unique(np.floor(1.18 ** np.arange(200)).astype(np.int64).clip(1, n_episodes)) - 1
+
+
+def in_blocks(regret: FloatArray) -> FloatArray:
+    """Return means over blocks of episodes (last axis)."""
+    starts = blocks(regret.shape[-1])[:-1]
+    width = np.diff(np.append(starts, regret.shape[-1]))
+    return np.asarray(np.add.reduceat(regret, starts, axis=-1) / width)
 
 
 def _by_radius(mdp: LinearMDP, config: Config, seeds: IntArray) -> tuple[FloatArray, FloatArray]:

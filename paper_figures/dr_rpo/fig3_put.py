@@ -59,15 +59,15 @@ class Config:
         return cls(up=tuple(k / 40 for k in range(6, 35, 7)), seeds=3)
 
 
-def learn(name: int, put: AmericanPut, n_episodes: int, seed: int) -> RealOnlineResult:
+def learn(which: int, put: AmericanPut, n_episodes: int, seed: int) -> RealOnlineResult:
     """Run a learner of `LOOKS`."""
-    if name == 0:
+    if which == 0:
         return lsvi_ucb(put, n_episodes, rng=seed)
-    if name == 1:
+    if which == 1:
         return kl_lsvi_ucb(put, n_episodes, tau=0.05, rng=seed)
-    if name == 2:
+    if which == 2:
         return dr_lsvi_ucb(put, n_episodes, BALL, rng=seed)
-    return dr_rpo(put, n_episodes, BALL, tau={3: 0.3, 4: 0.05}[name], rng=seed)
+    return dr_rpo(put, n_episodes, BALL, tau={3: 0.3, 4: 0.05}[which], rng=seed)
 
 
 def stops(fit: Any, step: int, prices: FloatArray) -> BoolArray:
