@@ -125,13 +125,16 @@ def _summary(report: dict[str, Any]) -> str:
     chains = report["chains"]
     twins = [twin for chain in chains for twin in chain["twins"]]
     links = [link for chain in chains for link in chain["links"]]
-    hold = sum(bool(chain["passed"]) for chain in chains)
+    hold = sum(chain["verdict"] == "holds" for chain in chains)
+    vacuous = sum(chain["verdict"] == "vacuous on all cases" for chain in chains)
+    verb = "says" if vacuous == 1 else "say"
+    silent = f", {vacuous} {verb} nothing at this scale" if vacuous else ""
     caught = sum(bool(twin["caught"]) for twin in twins)
     cases = sum(chain["trials"] for chain in chains)
     chance = _plain(report["false_alarm"])
     return (
-        f"{hold} of {len(chains)} chains hold on {cases:,} sampled cases ({len(links)} links);"
-        f" {caught} of {len(twins)} broken twins are caught. The probability that chance alone"
+        f"{hold} of {len(chains)} chains hold on {cases:,} sampled cases ({len(links)} links)"
+        f"{silent}; {caught} of {len(twins)} broken twins are caught. The probability that chance alone"
         f" refutes a true claim here is at most {chance}."
     )
 

@@ -165,6 +165,17 @@ def test_events_and_rates_are_shown(reproduced):
     assert '<span class="bad">refuted</span>' in text
 
 
+@pytest.mark.parametrize(("silent", "words"), [(0, ";"), (1, ", 1 says"), (2, ", 2 say nothing")])
+def test_a_vacuous_chain_is_not_counted_as_holding(silent, words):
+    verdicts = ["vacuous on all cases"] * silent + ["holds"] * (3 - silent)
+    chains = [
+        {"verdict": verdict, "passed": True, "twins": [], "links": [], "trials": 5}
+        for verdict in verdicts
+    ]
+    text = page_module._summary({"chains": chains, "false_alarm": 0.0})
+    assert text.startswith(f"{3 - silent} of 3 chains hold on 15 sampled cases (0 links){words}")
+
+
 def test_slack_bars_stay_inside_and_say_their_numbers():
     bar = slack_bar(-0.5, 1.2, violated=True)
     assert 'cx="200.0"' in bar
