@@ -134,8 +134,8 @@ def _summary(report: dict[str, Any]) -> str:
     chance = _plain(report["false_alarm"])
     return (
         f"{hold} of {len(chains)} chains hold on {cases:,} sampled cases ({len(links)} links)"
-        f"{silent}; {caught} of {len(twins)} broken twins are caught. The probability that chance alone"
-        f" refutes a true claim here is at most {chance}."
+        f"{silent}; {caught} of {len(twins)} broken twins are caught. The probability that chance"
+        f" alone refutes a true claim here is at most {chance}."
     )
 
 
