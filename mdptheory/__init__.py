@@ -1,6 +1,7 @@
 """Reinforcement-learning theory as programs that can be run, trusted and refuted."""
 
-from mdptheory import certificates, environments, io
+from typing import TYPE_CHECKING, Any
+
 from mdptheory._version import __version__
 from mdptheory.models import (
     BoundsCertificate,
@@ -39,6 +40,9 @@ from mdptheory.solvers import (
     solve,
     value_iteration,
 )
+
+if TYPE_CHECKING:
+    from mdptheory import certificates, environments, io
 
 __all__ = [
     "BoundsCertificate",
@@ -80,3 +84,19 @@ __all__ = [
     "value_iteration",
     "worst_case",
 ]
+
+_ROOMS = ("certificates", "environments", "io")
+
+
+def __getattr__(name: str) -> Any:
+    """Import a room when it is first asked for: who only plans does not wait for file formats."""
+    if name in _ROOMS:
+        import importlib
+
+        return importlib.import_module(f"mdptheory.{name}")
+    raise AttributeError(f"module 'mdptheory' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted({*globals(), *__all__})

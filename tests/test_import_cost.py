@@ -4,6 +4,10 @@ import statistics
 import subprocess
 import sys
 
+import pytest
+
+import mdptheory
+
 HEAVY = (
     "cvxpy", "matplotlib", "hypothesis", "pandas", "gymnasium", "dask", "networkx", "joblib",
     "typer", "rich", "cma", "umbi", "scipy.sparse", "scipy.optimize",
@@ -29,6 +33,17 @@ def loaded(module: str) -> set[str]:
 def test_import_loads_no_heavy_package():
     assert "mdptheory.solvers" in loaded("mdptheory")
     assert sorted(set(HEAVY) & loaded("mdptheory") - loaded("numba")) == []
+
+
+def test_rooms_are_imported_when_asked_for():
+    rooms = ("certificates", "environments", "io")
+    for room in rooms:
+        names = loaded("mdptheory")
+        assert not any(name.startswith(f"mdptheory.{room}") for name in names)
+        assert python(f"import mdptheory; print(mdptheory.{room}.__name__)") == f"mdptheory.{room}"
+        assert python(f"import mdptheory; print('{room}' in dir(mdptheory))") == "True"
+    with pytest.raises(AttributeError, match="module 'mdptheory' has no attribute 'nothing'"):
+        mdptheory.nothing  # noqa: B018  the access is what is tested
 
 
 def test_import_costs_at_most_twice_numba():
