@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
-from mdptheory.operators.factors import factor_worth
 
 from mdptheory._typing import FloatArray
 from mdptheory.models import ChiSquarePenalty, FactorAmbiguity, TVPenalty
+from mdptheory.operators.factors import factor_worth
 
 
 @dataclass(frozen=True, slots=True, eq=False)
