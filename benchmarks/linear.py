@@ -37,6 +37,7 @@ from mdptheory.environments import (
     simulated_linear_mdp,
 )
 from mdptheory.errors import CoverageWarning, FeatureWarning
+from mdptheory.experiments import one_thread
 from mdptheory.models import (
     ChiSquarePenalty,
     KLBall,
@@ -176,11 +177,8 @@ def statistics_contenders(n_episodes: int) -> Contenders:
 
 def measure(plan: Plan, parts: set[str]) -> dict[str, Any]:
     """Time the parts."""
-    import scipy.linalg  # noqa: F401  its BLAS must be there to be held to one thread
-    from threadpoolctl import threadpool_limits
-
     found: dict[str, Any] = {"offline": [], "online": None, "statistics": None, "plan": plan}
-    with threadpool_limits(1), warnings.catch_warnings():
+    with one_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore", CoverageWarning)
         warnings.simplefilter("ignore", FeatureWarning)
         if "offline" in parts:

@@ -183,26 +183,32 @@ def _compute(function: CellFunction, cell: Cell, *, store: bool) -> _Outcome:
     return _Outcome(cell.key)
 
 
-def _compute_alone(function: CellFunction, cell: Cell, *, store: bool) -> _Outcome:
-    """Run one cell in a process that exists for cells, held to one thread for good."""
-    _set_numba_threads(1)
-    _one_thread()
-    return _compute(function, cell, store=store)
+def one_thread() -> Any:
+    """Hold linear algebra to one thread: from now on, or inside a ``with`` block.
 
-
-def _one_thread() -> Any:
-    """Hold the linear algebra to one thread, until the returned context ends if it is one's own."""
+    Returns
+    -------
+    threadpoolctl.threadpool_limits
+        A context manager that lifts the limit when it ends.
+    """
     import scipy.linalg  # noqa: F401  SciPy has a BLAS of its own, which must be there to be held
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(1)
 
 
+def _compute_alone(function: CellFunction, cell: Cell, *, store: bool) -> _Outcome:
+    """Run one cell in a process that exists for cells, held to one thread for good."""
+    _set_numba_threads(1)
+    one_thread()
+    return _compute(function, cell, store=store)
+
+
 def _in_process(function: CellFunction, cells: list[Cell]) -> Generator[_Outcome]:
     for cell in cells:
         before = _set_numba_threads(1)
         try:
-            with _one_thread():
+            with one_thread():
                 outcome = _compute(function, cell, store=True)
         finally:
             _set_numba_threads(before)

@@ -19,6 +19,7 @@ import numpy as np
 
 from mdptheory._typing import FloatArray
 from mdptheory.environments import AmericanPut, collect_real
+from mdptheory.experiments import one_thread
 from paper_figures._runner import Progress
 from paper_figures.r2pvi import _published as published
 from paper_figures.r2pvi._fits import learner, published_setting
@@ -60,13 +61,10 @@ class Config:
 
 def compute(config: Config, rng: np.random.Generator, progress: Progress) -> dict[str, Any]:
     """Time all learners on the same paths, by turns."""
-    import scipy.linalg  # noqa: F401  (its threads can only be limited once it is loaded)
-    from threadpoolctl import threadpool_limits
-
     settings = [(n, config.features[0]) for n in config.episodes]
     settings += [(config.episodes[0], d) for d in config.features[1:]]
     seconds = np.empty((len(settings), config.rounds, len(LEARNERS)))
-    with threadpool_limits(1), published_setting():
+    with one_thread(), published_setting():
         for k, (n_episodes, n_features) in enumerate(settings):
             progress(f"N = {n_episodes}, d = {n_features}", k, len(settings))
             seconds[k] = _rounds(n_episodes, n_features, config.rounds, rng)
