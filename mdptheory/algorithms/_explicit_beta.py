@@ -121,7 +121,7 @@ def explicit_beta(
     bias = math.sqrt(ridge * d)
     beta = np.zeros((horizon, d))
     for h in range(horizon - 1):
-        log_m = math.log(_classes(kind, levels[h]))
+        log_m = math.log(function_classes(kind, levels[h]))
         log_union = log_m + log_net + math.log((horizon - 1) / delta)
         radius = math.sqrt(_log_det(gram[h], ridge) / 4 + log_union / 2)
         noise, bound = radius + 1, float(horizon - 1 - h)
@@ -165,7 +165,7 @@ def _excepted(fail_state: int | None, n_states: int) -> int:
     return 1
 
 
-def _classes(kind: FactorKind, level: FloatArray) -> int:
+def function_classes(kind: FactorKind, level: FloatArray) -> int:
     """Return the number m of function classes whose regressions a step uses."""
     if kind not in _PENALTIES:
         return 1

@@ -6,6 +6,7 @@ import numpy as np
 
 from mdptheory._typing import FloatArray
 from mdptheory._validation import check_shape
+from mdptheory.algorithms._explicit_beta import function_classes
 from mdptheory.algorithms._online_records import OnlineOptions
 from mdptheory.errors import InvalidModelError
 from mdptheory.models.factor_ambiguity import FactorKind
@@ -46,10 +47,8 @@ def beta_lines(
     slope, offset, log_term = np.zeros_like(levels), np.zeros_like(levels), np.zeros(horizon)
     log_net = (n_states - fail) * math.log(math.ceil(math.sqrt(n_episodes)))
     bias = math.sqrt(options.ridge * d)
-    penalty = kind >= FactorKind.TV_PENALTY
     for h in range(horizon - 1):
-        classes = len(np.unique(levels[h])) if penalty else 1
-        classes *= 2 if kind == FactorKind.CHI_SQUARE_PENALTY else 1
+        classes = function_classes(kind, levels[h])
         log_term[h] = 0.5 * (math.log(classes * (horizon - 1) / options.delta) + log_net)
         for i in range(d):
             bound, level = float(horizon - 1 - h), float(levels[h, i])
