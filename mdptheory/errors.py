@@ -13,6 +13,10 @@ class InvalidCertificateError(ValueError):
     """A certificate does not prove what it claims; the message says where it fails."""
 
 
+class NotContractiveError(InvalidModelError):
+    """A closed loop does not forget its past, so nothing is guaranteed; the message says why."""
+
+
 class NotConvergedError(RuntimeError):
     """A solver stopped before its tolerance and the caller asked for that to be an error."""
 
@@ -43,3 +47,11 @@ class FeatureWarning(FitWarning):
 
 class UnderflowWarning(FitWarning):
     """A weight is so small beside the values that an exponential vanishes in floats."""
+
+
+class InfeasibleWarning(UserWarning):
+    """No arm satisfies the constraints; the message names the least violating one."""
+
+
+class GuaranteeWarning(UserWarning):
+    """Options or a horizon under which nothing is proved; the message says which."""

@@ -21,6 +21,8 @@ from mdptheory.models.ambiguity import (
     WassersteinBall,
     WeightedL1Ball,
 )
+from mdptheory.models.bandit import BanditProblem, GaussianBandit
+from mdptheory.models.bandit_run import BanditRun, BestArm, LoopConstants
 from mdptheory.models.factor_ambiguity import (
     ChiSquarePenalty,
     FactorAmbiguity,
@@ -30,6 +32,16 @@ from mdptheory.models.factor_ambiguity import (
     TVBall,
     TVPenalty,
     factor_levels,
+)
+from mdptheory.models.fair_constraints import (
+    Channel,
+    DemographicParity,
+    EqualOpportunity,
+    FairConstraint,
+    LinearResidual,
+    ResidualRows,
+    ServiceRate,
+    residual_rows,
 )
 from mdptheory.models.linear import (
     FeatureProcess,
@@ -52,25 +64,34 @@ from mdptheory.models.result import (
     TransportPlan,
 )
 from mdptheory.models.tabular import TabularMDP
+from mdptheory.models.threshold_loop import LoopDynamics, ThresholdLoop
 
 __all__ = [
     "AmbiguitySet",
+    "BanditProblem",
+    "BanditRun",
+    "BestArm",
     "BoundsCertificate",
     "BurgBall",
     "CVaRSet",
+    "Channel",
     "ChiSquareBall",
     "ChiSquarePenalty",
     "ContaminationSet",
     "Convergence",
+    "DemographicParity",
     "Discounted",
     "EVaRSet",
+    "EqualOpportunity",
     "FactorAmbiguity",
     "FactorKind",
     "FactorPenalty",
     "FactorSet",
+    "FairConstraint",
     "FeatureProcess",
     "FiniteHorizon",
     "FiniteSet",
+    "GaussianBandit",
     "IntervalSet",
     "KLBall",
     "KLPenalty",
@@ -79,22 +100,28 @@ __all__ = [
     "L2Ball",
     "LinearMDP",
     "LinearPlan",
+    "LinearResidual",
     "LinfBall",
+    "LoopConstants",
+    "LoopDynamics",
     "Objective",
     "OfflineCertificate",
     "OfflineData",
     "OfflineStatistics",
     "RealData",
+    "ResidualRows",
     "RobustSolution",
     "RowAmbiguity",
     "SaddleCertificate",
     "SampledLinearMDP",
+    "ServiceRate",
     "SignedLpBall",
     "Solution",
     "Status",
     "TVBall",
     "TVPenalty",
     "TabularMDP",
+    "ThresholdLoop",
     "TotalReward",
     "Trace",
     "TransportPlan",
@@ -103,4 +130,5 @@ __all__ = [
     "absorbing_states",
     "factor_levels",
     "one_hot_actions",
+    "residual_rows",
 ]
