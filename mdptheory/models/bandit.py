@@ -122,7 +122,7 @@ class GaussianBandit:
             object.__setattr__(self, name, read_only(array))
         check_number("sigma_reward", self.sigma_reward, low=0.0, open_low=True, open_high=True)
         sigma = as_float_array("sigma_residuals", self.sigma_residuals)
-        sigma = np.full(m, float(sigma)) if sigma.ndim == 0 else sigma
+        sigma = sigma if np.ndim(self.sigma_residuals) else np.full(m, sigma[0])
         check_shape("sigma_residuals", sigma, (m,))
         for j, value in enumerate(sigma):
             check_number(f"sigma_residuals[{j}]", value, low=0.0, open_low=True, open_high=True)

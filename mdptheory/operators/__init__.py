@@ -9,6 +9,7 @@ from mdptheory.operators.bellman import (
     policy_value,
 )
 from mdptheory.operators.factors import FactorWorth, factor_worth
+from mdptheory.operators.loop_constants import certify
 from mdptheory.operators.robust import RobustStep, robust_bellman, robust_policy_bellman
 from mdptheory.operators.signed_lp import SignedLpStep, signed_lp_bellman
 from mdptheory.operators.worst_case import WorstCase, worst_case
@@ -19,6 +20,7 @@ __all__ = [
     "SignedLpStep",
     "WorstCase",
     "bellman",
+    "certify",
     "factor_worth",
     "greedy",
     "occupancy",
