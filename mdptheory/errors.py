@@ -55,3 +55,7 @@ class InfeasibleWarning(UserWarning):
 
 class GuaranteeWarning(UserWarning):
     """Options or a horizon under which nothing is proved; the message says which."""
+
+
+class GroupWarning(UserWarning):
+    """Groups of which a rate or a comparison says nothing; the message names the first."""

@@ -14,7 +14,7 @@ ORDER = (
     ("_validation", "_extras"),
     ("models",),
     ("kernels",),
-    ("certificates", "estimation"),
+    ("certificates", "estimation", "metrics"),
     ("io",),
     ("environments",),
     ("operators",),
@@ -34,6 +34,7 @@ ONLY = {
     "models": GROUND,
     "kernels": GROUND,
     "certificates": GROUND | {"models"},
+    "metrics": GROUND,
     "io": GROUND | {"models", "certificates"},
 }
 # Rooms whose files stand alone: only the room's private files and its door may be shared.

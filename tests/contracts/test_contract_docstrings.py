@@ -15,7 +15,7 @@ import mdptheory
 SECTIONS = re.compile(r"^(\w[\w ]*)\n-+$", re.MULTILINE)
 # Sub-packages whose __all__ is public besides mdptheory's own.
 ROOMS = ("algorithms", "cli", "certificates", "environments", "experiments", "io", "kernels",
-         "models", "operators", "plotting", "solvers", "structure", "theory")  # fmt: skip
+         "metrics", "models", "operators", "plotting", "solvers", "structure", "theory")  # fmt: skip
 
 
 def rooms():
