@@ -14,7 +14,7 @@ ORDER = (
     ("_validation", "_extras"),
     ("models",),
     ("kernels",),
-    ("certificates", "estimation", "metrics"),
+    ("certificates", "estimation", "metrics", "tables"),
     ("io",),
     ("environments",),
     ("operators",),
@@ -35,6 +35,7 @@ ONLY = {
     "kernels": GROUND,
     "certificates": GROUND | {"models"},
     "metrics": GROUND,
+    "tables": GROUND | {"models"},
     "io": GROUND | {"models", "certificates"},
 }
 # Rooms whose files stand alone: only the room's private files and its door may be shared.

@@ -15,7 +15,8 @@ import mdptheory
 SECTIONS = re.compile(r"^(\w[\w ]*)\n-+$", re.MULTILINE)
 # Sub-packages whose __all__ is public besides mdptheory's own.
 ROOMS = ("algorithms", "cli", "certificates", "environments", "experiments", "io", "kernels",
-         "metrics", "models", "operators", "plotting", "solvers", "structure", "theory")  # fmt: skip
+         "metrics", "models", "operators", "plotting", "solvers", "structure", "tables",
+         "theory")  # fmt: skip
 
 
 def rooms():
