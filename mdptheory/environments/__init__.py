@@ -15,21 +15,33 @@ from mdptheory.environments.population import population
 from mdptheory.environments.random_linear import random_simplex_mdp
 from mdptheory.environments.riverswim import riverswim, riverswim20, riverswim_chain
 from mdptheory.environments.simulated_linear import simulated_linear_mdp, simulated_target
+from mdptheory.environments.threshold_presets import (
+    PRESETS,
+    compas_decile_threshold_loop,
+    compas_threshold_loop,
+    german_threshold_loop,
+    synthetic_threshold_loop,
+    threshold_preset,
+)
 from mdptheory.environments.windy_walk import windy_walk, windy_walk_family, windy_walk_long
 
 __all__ = [
     "CATALOGUE",
     "LINEAR_CATALOGUE",
+    "PRESETS",
     "AmericanPut",
     "chain",
     "collect",
     "collect_real",
     "collect_statistics",
     "combination_lock",
+    "compas_decile_threshold_loop",
+    "compas_threshold_loop",
     "cumulative",
     "gamblers_ruin",
     "gamblers_ruin_total",
     "garnet",
+    "german_threshold_loop",
     "gridworld",
     "gridworld_5x5",
     "gridworld_torus",
@@ -44,6 +56,8 @@ __all__ = [
     "riverswim_chain",
     "simulated_linear_mdp",
     "simulated_target",
+    "synthetic_threshold_loop",
+    "threshold_preset",
     "windy_walk",
     "windy_walk_family",
     "windy_walk_long",
