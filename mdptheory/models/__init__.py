@@ -1,5 +1,7 @@
 """Frozen data: what a problem is and what an answer is."""
 
+from typing import TypeAlias
+
 from mdptheory.models._checks import absorbing_states
 from mdptheory.models._one_hot import one_hot_actions
 from mdptheory.models.ambiguity import (
@@ -43,6 +45,7 @@ from mdptheory.models.fair_constraints import (
     ServiceRate,
     residual_rows,
 )
+from mdptheory.models.lending_loop import LendingLoop
 from mdptheory.models.linear import (
     FeatureProcess,
     KnownModel,
@@ -66,6 +69,9 @@ from mdptheory.models.result import (
 from mdptheory.models.tabular import TabularMDP
 from mdptheory.models.threshold_loop import LoopDynamics, ThresholdLoop
 
+ClosedLoop: TypeAlias = GaussianBandit | ThresholdLoop | LendingLoop
+"""Everything that an arm can be played in, round after round."""
+
 __all__ = [
     "AmbiguitySet",
     "BanditProblem",
@@ -77,6 +83,7 @@ __all__ = [
     "Channel",
     "ChiSquareBall",
     "ChiSquarePenalty",
+    "ClosedLoop",
     "ContaminationSet",
     "Convergence",
     "DemographicParity",
@@ -98,6 +105,7 @@ __all__ = [
     "KnownModel",
     "L1Ball",
     "L2Ball",
+    "LendingLoop",
     "LinearMDP",
     "LinearPlan",
     "LinearResidual",
