@@ -1,7 +1,5 @@
 """Frozen data: what a problem is and what an answer is."""
 
-from typing import TypeAlias
-
 from mdptheory.models._checks import absorbing_states
 from mdptheory.models._one_hot import one_hot_actions
 from mdptheory.models.ambiguity import (
@@ -45,7 +43,7 @@ from mdptheory.models.fair_constraints import (
     ServiceRate,
     residual_rows,
 )
-from mdptheory.models.lending_loop import LendingLoop
+from mdptheory.models.lending_loop import ClosedLoop, LendingLoop
 from mdptheory.models.linear import (
     FeatureProcess,
     KnownModel,
@@ -68,9 +66,6 @@ from mdptheory.models.result import (
 )
 from mdptheory.models.tabular import TabularMDP
 from mdptheory.models.threshold_loop import LoopDynamics, ThresholdLoop
-
-ClosedLoop: TypeAlias = GaussianBandit | ThresholdLoop | LendingLoop
-"""Everything that an arm can be played in, round after round."""
 
 __all__ = [
     "AmbiguitySet",

@@ -1,10 +1,9 @@
 """Loans to two groups whose credit clusters move with what was lent and repaid."""
 
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Self, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from mdptheory._typing import FloatArray, IntArray
 from mdptheory._validation import (
@@ -19,8 +18,9 @@ from mdptheory._validation import (
     read_only,
 )
 from mdptheory.errors import InvalidModelError
-from mdptheory.models.bandit import BanditProblem
+from mdptheory.models.bandit import BanditProblem, GaussianBandit
 from mdptheory.models.fair_constraints import Channel
+from mdptheory.models.threshold_loop import ThresholdLoop
 
 
 def _demo_clusters() -> FloatArray:
@@ -46,7 +46,7 @@ class LendingLoop:
         Shares of the clusters in each group before the first round.
     success : array of shape (C,)
         Probability that a loan is repaid.
-    group_probs : pair of float
+    group_probs : array of shape (2,)
         Probability that an applicant is of each group.
     shift : float
         Mass that moves with a loan, in (0, 1].
@@ -86,7 +86,7 @@ class LendingLoop:
 
     cluster_probs: FloatArray = field(default_factory=_demo_clusters)
     success: FloatArray = field(default_factory=_demo_success)
-    group_probs: npt.ArrayLike = (0.5, 0.5)
+    group_probs: FloatArray = field(default_factory=lambda: np.array([0.5, 0.5]))
     shift: float = 0.01
     interest: float = 1.0
     cash: float = 1e4
@@ -137,7 +137,7 @@ class LendingLoop:
     def lowest(self) -> IntArray:
         """Lowest accepted cluster of each group under each arm, shape (2, K)."""
         pairs = self.thresholds if self.thresholds.ndim == 2 else np.tile(self.thresholds, (2, 1)).T
-        return np.ascontiguousarray(pairs.T)
+        return read_only(pairs.T)
 
     @property
     def start_state(self) -> FloatArray:
@@ -176,6 +176,10 @@ class LendingLoop:
         kept = self.thresholds[:: check_count("every", every)]
         pairs = np.column_stack([np.repeat(kept, len(kept)), np.tile(kept, len(kept))])
         return replace(self, thresholds=pairs)
+
+
+ClosedLoop: TypeAlias = GaussianBandit | ThresholdLoop | LendingLoop
+"""Everything whose arms are played round after round."""
 
 
 def _checked_thresholds(thresholds: IntArray, n: int) -> IntArray:
