@@ -52,10 +52,10 @@ def round_table(
     >>> len(table["round"]), table["method"][-1]
     (200, 'second')
     """
-    runs, labels = _checked(runs, labels)
-    parts = [_rounds(run) for run in runs]
-    lengths = [len(run.rounds) for run in runs]
-    return _with_labels(labels, _stacked(parts, lengths), np.repeat(np.arange(len(runs)), lengths))
+    several, given = _checked(runs, labels)
+    lengths = [len(run.rounds) for run in several]
+    columns = _stacked([_rounds(run) for run in several], lengths)
+    return _with_labels(given, columns, np.repeat(np.arange(len(several)), lengths))
 
 
 def run_table(
@@ -105,11 +105,11 @@ def run_table(
     >>> int(table["rounds"][0]), int(table["best_arm"][0])
     (1000, 0)
     """
-    runs, labels = _checked(runs, labels)
+    several, given = _checked(runs, labels)
     price = check_number("price", price, low=0.0, open_high=True)
-    rows = [_summary(run, price) for run in runs]
+    rows = [_summary(run, price) for run in several]
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    return _with_labels(labels, columns, np.arange(len(runs)))
+    return _with_labels(given, columns, np.arange(len(several)))
 
 
 def _checked(
