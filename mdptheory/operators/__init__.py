@@ -8,6 +8,14 @@ from mdptheory.operators.bellman import (
     policy_kernel,
     policy_value,
 )
+from mdptheory.operators.closed_loop import (
+    is_open_loop,
+    loop_means,
+    loop_step,
+    steady_state,
+    steady_states,
+    violations,
+)
 from mdptheory.operators.factors import FactorWorth, factor_worth
 from mdptheory.operators.loop_constants import certify
 from mdptheory.operators.robust import RobustStep, robust_bellman, robust_policy_bellman
@@ -23,6 +31,9 @@ __all__ = [
     "certify",
     "factor_worth",
     "greedy",
+    "is_open_loop",
+    "loop_means",
+    "loop_step",
     "occupancy",
     "policy_bellman",
     "policy_kernel",
@@ -30,5 +41,8 @@ __all__ = [
     "robust_bellman",
     "robust_policy_bellman",
     "signed_lp_bellman",
+    "steady_state",
+    "steady_states",
+    "violations",
     "worst_case",
 ]

@@ -2,6 +2,7 @@
 
 from mdptheory.solvers.automatic import solve
 from mdptheory.solvers.backward_induction import backward_induction
+from mdptheory.solvers.best_arm import best_arm
 from mdptheory.solvers.evaluate_robust import evaluate_robust
 from mdptheory.solvers.linear_planning import (
     expected_total,
@@ -24,6 +25,7 @@ from mdptheory.solvers.value_iteration import value_iteration
 
 __all__ = [
     "backward_induction",
+    "best_arm",
     "evaluate_robust",
     "expected_total",
     "linear_evaluate",

@@ -1,0 +1,104 @@
+"""The loop of every bandit algorithm: choose, observe, measure, learn, move on."""
+
+import numpy as np
+from numba import njit
+
+from mdptheory._typing import FloatArray
+from mdptheory.kernels.bandit_records import (
+    ARM,
+    CLAIM_REWARD,
+    CLAIM_VIOLATION,
+    FALLBACKS,
+    FALLEN,
+    LEFT,
+    OBSERVED,
+    REGRET,
+    REWARD,
+    SUMS,
+    VIOLATION,
+    Log,
+    Memory,
+    Task,
+    World,
+)
+from mdptheory.kernels.bandit_rules import absorb, begin, choose, observed_residual
+from mdptheory.kernels.bandit_world import advance, means, observe
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def measure(
+    task: Task, memory: Memory, arm: int, mean: FloatArray, x: FloatArray, w: FloatArray
+) -> None:
+    """Add a round to the sums: what its means are, and what was claimed of them."""
+    sums = memory.sums
+    worst = seen = 0.0
+    for m in range(len(task.level)):
+        value = -task.level[m]
+        for c in range(len(task.pick)):
+            value += task.matrix[m, c] * mean[task.pick[c]]
+        sums[SUMS + m] += value
+        worst = max(worst, value)
+        shown = observed_residual(task, m, x, w)
+        if shown > seen:  # nan is not
+            seen = shown
+    sums[REWARD] += mean[0]
+    sums[VIOLATION] += worst
+    if task.comparator > mean[0]:  # nan is not
+        sums[REGRET] += task.comparator - mean[0]
+    sums[OBSERVED] += seen
+    sums[CLAIM_REWARD] += memory.claim[arm, 0] + task.drift_reward * memory.decay[0]
+    sums[CLAIM_VIOLATION] += memory.claim[arm, 1] + task.drift_violation * memory.decay[0]
+    memory.clock[FALLBACKS] += memory.clock[FALLEN]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def play(
+    task: Task, world: World, memory: Memory, draws: FloatArray, done: int, every: int, log: Log
+) -> None:
+    """Play as many rounds as there are draws, after ``done`` earlier ones."""
+    n_channels = log.means.shape[1]
+    mean, x, w = np.zeros(n_channels), np.zeros(n_channels), np.zeros(n_channels)
+    for t in range(done, done + len(draws)):
+        if memory.clock[LEFT] == 0:
+            begin(task, memory, choose(task, memory))
+        arm, draw = memory.clock[ARM], draws[t - done]
+        means(world, memory.state, arm, mean)
+        observe(world, memory.state, arm, mean, draw, x, w)
+        measure(task, memory, arm, mean, x, w)
+        log.arms[t] = arm
+        if (t + 1) % every == 0 or t + 1 == len(log.arms):
+            row = t // every
+            log.means[row] = mean
+            log.states[row] = memory.state
+            log.sums[row] = memory.sums
+        absorb(task, memory, x, w)
+        advance(world, memory.state, arm, mean, draw, x, w)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def play_seeds(
+    task: Task, world: World, memories: Memory, draws: FloatArray, done: int, every: int, logs: Log
+) -> None:
+    """Play independent runs, one after another; every array has a leading axis for them."""
+    for i in range(len(draws)):
+        memory = Memory(
+            memories.pulls[i],
+            memories.epochs[i],
+            memories.total[i],
+            memories.weight[i],
+            memories.estimate[i],
+            memories.radius[i],
+            memories.mean[i],
+            memories.upper[i],
+            memories.low[i],
+            memories.high[i],
+            memories.residual[i],
+            memories.claim[i],
+            memories.dual[i],
+            memories.decay[i],
+            memories.clock[i],
+            memories.sums[i],
+            memories.state[i],
+        )
+        log = Log(logs.arms[i], logs.means[i], logs.states[i], logs.sums[i])
+        play(task, world, memory, draws[i], done, every, log)
