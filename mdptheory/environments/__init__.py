@@ -10,6 +10,7 @@ from mdptheory.environments.garnet import garnet
 from mdptheory.environments.gridworld import gridworld, gridworld_5x5, gridworld_torus
 from mdptheory.environments.healthcare import healthcare
 from mdptheory.environments.inventory import inventory
+from mdptheory.environments.lending import lending_loop
 from mdptheory.environments.machine import machine_replacement
 from mdptheory.environments.population import population
 from mdptheory.environments.random_linear import random_simplex_mdp
@@ -47,6 +48,7 @@ __all__ = [
     "gridworld_torus",
     "healthcare",
     "inventory",
+    "lending_loop",
     "machine_replacement",
     "population",
     "put_value",
