@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mdptheory._extras import require
+from mdptheory._threshold_plot import plot_thresholds as plot_thresholds
 from mdptheory._typing import FloatArray
 from mdptheory._validation import as_float_array, check_finite, check_shape, check_simplex
 from mdptheory.errors import InvalidModelError

@@ -21,6 +21,7 @@ ORDER = (
     ("iterate",),
     ("solvers",),
     ("algorithms",),
+    ("_threshold_plot",),
     ("experiments", "plotting", "structure"),
     ("",),  # mdptheory/__init__.py: the public names
     ("theory",),
