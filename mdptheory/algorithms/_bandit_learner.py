@@ -38,6 +38,7 @@ from mdptheory.kernels.bandit_records import (
     SWITCHES,
     UCB,
     VIOLATION,
+    Desk,
     Log,
     Memory,
     Task,
@@ -174,7 +175,7 @@ class BanditLearner:
         draws = np.empty((1, _draws(env)))
         _draw(env, rng, draws)
         task = self._task(env, math.nan)
-        play(task, compiled_world(env), memory, draws, 0, 1, log)
+        play(task, compiled_world(env), memory, _desk(env), draws, 0, 1, log)
         info = BanditInfo(
             arm=int(log.arms[0]),
             means=log.means[0][channel_places(env)],
@@ -238,7 +239,7 @@ class BanditLearner:
         threads: int | None,
     ) -> None:
         """Play chunk by chunk; the seeds are shared among threads."""
-        n, world = len(generators), compiled_world(env)
+        n, world, every = len(generators), compiled_world(env), self.options.record_every
         crew = Crew(n * self.horizon * 10, threads)
         draws = np.empty((n, min(CHUNK, self.horizon), _draws(env)))
         cuts = np.linspace(0, n, min(crew.threads, n) + 1).astype(int).tolist()
@@ -253,7 +254,7 @@ class BanditLearner:
                         _draw(env, rng, rows)
                     own = Memory._make(array[part] for array in memories)
                     log = Log._make(array[part] for array in logs)
-                    play_seeds(task, world, own, mine, done, self.options.record_every, log)
+                    play_seeds(task, world, own, _desk(env), mine, done, every, log)
 
                 crew.each(some, [slice(*ends) for ends in pairwise(cuts)])
                 if self.options.progress is not None:
@@ -372,6 +373,11 @@ def _draw(env: ClosedLoop, rng: np.random.Generator, out: FloatArray) -> None:
         rng.standard_normal(out=out)
     else:
         rng.random(out=out)
+
+
+def _desk(env: ClosedLoop) -> Desk:
+    n = n_places(env)
+    return Desk(np.zeros(n), np.zeros(n), np.zeros(n))
 
 
 def _blank(task: Task, n_arms: int, start: FloatArray) -> Memory:

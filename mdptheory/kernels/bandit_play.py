@@ -1,6 +1,5 @@
 """The loop of every bandit algorithm: choose, observe, measure, learn, move on."""
 
-import numpy as np
 from numba import njit
 
 from mdptheory._typing import FloatArray
@@ -10,12 +9,14 @@ from mdptheory.kernels.bandit_records import (
     CLAIM_VIOLATION,
     FALLBACKS,
     FALLEN,
+    LEAN,
     LEFT,
     OBSERVED,
     REGRET,
     REWARD,
     SUMS,
     VIOLATION,
+    Desk,
     Log,
     Memory,
     Task,
@@ -25,7 +26,7 @@ from mdptheory.kernels.bandit_rules import absorb, begin, choose, observed_resid
 from mdptheory.kernels.bandit_world import advance, means, observe
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(**LEAN, inline="always")
 def measure(
     task: Task, memory: Memory, arm: int, mean: FloatArray, x: FloatArray, w: FloatArray
 ) -> None:
@@ -51,13 +52,26 @@ def measure(
     memory.clock[FALLBACKS] += memory.clock[FALLEN]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**LEAN, inline="always")
+def copy_row(row: FloatArray, out: FloatArray, i: int) -> None:
+    """Copy entry by entry: a slice may allocate."""
+    for j in range(len(row)):
+        out[i, j] = row[j]
+
+
+@njit(**LEAN)
 def play(
-    task: Task, world: World, memory: Memory, draws: FloatArray, done: int, every: int, log: Log
+    task: Task,
+    world: World,
+    memory: Memory,
+    desk: Desk,
+    draws: FloatArray,
+    done: int,
+    every: int,
+    log: Log,
 ) -> None:
     """Play as many rounds as there are draws, after ``done`` earlier ones."""
-    n_channels = log.means.shape[1]
-    mean, x, w = np.zeros(n_channels), np.zeros(n_channels), np.zeros(n_channels)
+    mean, x, w = desk.mean, desk.x, desk.w
     for t in range(done, done + len(draws)):
         if memory.clock[LEFT] == 0:
             begin(task, memory, choose(task, memory))
@@ -68,16 +82,23 @@ def play(
         log.arms[t] = arm
         if (t + 1) % every == 0 or t + 1 == len(log.arms):
             row = t // every
-            log.means[row] = mean
-            log.states[row] = memory.state
-            log.sums[row] = memory.sums
+            copy_row(mean, log.means, row)
+            copy_row(memory.state, log.states, row)
+            copy_row(memory.sums, log.sums, row)
         absorb(task, memory, x, w)
         advance(world, memory.state, arm, mean, draw, x, w)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**LEAN)
 def play_seeds(
-    task: Task, world: World, memories: Memory, draws: FloatArray, done: int, every: int, logs: Log
+    task: Task,
+    world: World,
+    memories: Memory,
+    desk: Desk,
+    draws: FloatArray,
+    done: int,
+    every: int,
+    logs: Log,
 ) -> None:
     """Play independent runs, one after another; every array has a leading axis for them."""
     for i in range(len(draws)):
@@ -101,4 +122,4 @@ def play_seeds(
             memories.state[i],
         )
         log = Log(logs.arms[i], logs.means[i], logs.states[i], logs.sums[i])
-        play(task, world, memory, draws[i], done, every, log)
+        play(task, world, memory, desk, draws[i], done, every, log)

@@ -14,6 +14,7 @@ from mdptheory.kernels.bandit_records import (
     FALLEN,
     FIXED,
     GREEDY,
+    LEAN,
     LEFT,
     NEXT,
     PESSIMISTIC,
@@ -27,7 +28,7 @@ from mdptheory.kernels.bandit_records import (
 FEASIBLE = 1e-12
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(**LEAN, inline="always")
 def refresh(task: Task, memory: Memory, k: int) -> None:
     """Compute the bounds of an arm from its sums."""
     estimate, radius = memory.estimate, memory.radius
@@ -57,7 +58,7 @@ def refresh(task: Task, memory: Memory, k: int) -> None:
     memory.claim[k, 1] = min(task.violation_cap, low + 2.0 * widest)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**LEAN)
 def best_within(bound: FloatArray, limit: float, value: FloatArray) -> int:
     """Return the arm with the largest value among those whose bound is within the limit, or -1."""
     best, arm = -np.inf, -1
@@ -67,7 +68,7 @@ def best_within(bound: FloatArray, limit: float, value: FloatArray) -> int:
     return arm
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**LEAN)
 def smallest(bound: FloatArray) -> int:
     """Return the first arm with the smallest bound."""
     arm = 0
@@ -77,7 +78,7 @@ def smallest(bound: FloatArray) -> int:
     return arm
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**LEAN)
 def lagrangian(upper: FloatArray, residual: FloatArray, dual: FloatArray) -> int:
     """Return the arm with the best upper bound less the priced lower residuals."""
     best, arm = -np.inf, 0
@@ -91,21 +92,33 @@ def lagrangian(upper: FloatArray, residual: FloatArray, dual: FloatArray) -> int
     return arm
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**LEAN)
+def average_violation(task: Task, memory: Memory, k: int) -> float:
+    """Return the largest positive residual of an arm's averages."""
+    worst = 0.0
+    for m in range(len(task.level)):
+        value = -task.level[m]
+        for c in range(len(task.scale)):
+            value += task.matrix[m, c] * memory.estimate[k, c]
+        worst = max(worst, value)
+    return worst
+
+
+@njit(**LEAN)
 def commit(task: Task, memory: Memory) -> int:
-    """Return the arm with the best mean among those that are feasible by their means."""
-    worst = np.zeros(len(memory.pulls))
-    for k in range(len(worst)):
-        for m in range(len(task.level)):
-            value = -task.level[m]
-            for c in range(len(task.scale)):
-                value += task.matrix[m, c] * memory.estimate[k, c]
-            worst[k] = max(worst[k], value)
-    arm = best_within(worst, FEASIBLE, memory.mean)
-    return arm if arm >= 0 else smallest(worst)
+    """Return the arm with the best average among those that are feasible by their averages."""
+    best, arm = -np.inf, -1
+    least, fallback = np.inf, 0
+    for k in range(len(memory.pulls)):
+        violation = average_violation(task, memory, k)
+        if violation <= FEASIBLE and memory.mean[k] > best:
+            best, arm = memory.mean[k], k
+        if violation < least:
+            least, fallback = violation, k
+    return arm if arm >= 0 else fallback
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(**LEAN, inline="always")
 def choose(task: Task, memory: Memory) -> int:
     """Return the arm of the next epoch, and note whether none looked feasible."""
     clock = memory.clock
@@ -139,7 +152,7 @@ def choose(task: Task, memory: Memory) -> int:
     return arm
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(**LEAN, inline="always")
 def begin(task: Task, memory: Memory, arm: int) -> None:
     """Start an epoch of an arm."""
     clock = memory.clock
@@ -150,7 +163,7 @@ def begin(task: Task, memory: Memory, arm: int) -> None:
     memory.decay[0] = 1.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(**LEAN, inline="always")
 def absorb(task: Task, memory: Memory, x: FloatArray, w: FloatArray) -> None:
     """Learn from a round of the epoch's arm, whose channels are those of the environment."""
     clock = memory.clock
@@ -175,7 +188,7 @@ def absorb(task: Task, memory: Memory, x: FloatArray, w: FloatArray) -> None:
                 memory.dual[m] = min(max(price, 0.0), task.dual_cap)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(**LEAN, inline="always")
 def observed_residual(task: Task, m: int, x: FloatArray, w: FloatArray) -> float:
     """Return a residual of what a round showed; nan if a rate had no trials."""
     value = -task.level[m]

@@ -12,6 +12,7 @@ from mdptheory.kernels.bandit_records import (
     ETA_P,
     ETA_Q,
     GAUSS,
+    LEAN,
     P0,
     P_HIGH,
     P_LOW,
@@ -29,7 +30,7 @@ from mdptheory.kernels.lending import lending_advance, lending_drift, lending_me
 GAP, SERVICE, RATE, TPR = 1, 2, 3, 5
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**LEAN)
 def binomial(
     n: int,
     p: float,
@@ -68,7 +69,7 @@ def binomial(
     return mode
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(**LEAN, inline="always")
 def population_means(it: Population, z: FloatArray, arm: int, out: FloatArray) -> None:
     """Write the mean of every channel."""
     p = z[0]
@@ -84,7 +85,7 @@ def population_means(it: Population, z: FloatArray, arm: int, out: FloatArray) -
     out[GAP] = out[RATE] - out[RATE + 1]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**LEAN)
 def population_round(
     it: Population, z: FloatArray, arm: int, u: FloatArray, x: FloatArray, w: FloatArray
 ) -> None:
@@ -132,7 +133,7 @@ def population_round(
     x[GAP] = x[RATE] / n_first - x[RATE + 1] / n_second if it.stratified else 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(**LEAN, inline="always")
 def population_advance(
     it: Population, z: FloatArray, arm: int, first: float, second: float
 ) -> None:
@@ -147,14 +148,14 @@ def population_advance(
     z[0] = (1.0 - d[ETA_P]) * z[0] + d[ETA_P] * min(max(aim, d[P_LOW]), d[P_HIGH])
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(**LEAN, inline="always")
 def gauss_means(it: Gauss, z: FloatArray, arm: int, out: FloatArray) -> None:
     """Write the mean of every channel."""
     for c in range(len(it.sigma)):
         out[c] = it.base[arm, c] + it.slope[arm, c] * z[0]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(**LEAN, inline="always")
 def means(world: World, z: FloatArray, arm: int, out: FloatArray) -> None:
     """Write the mean of every channel of an arm at a state."""
     if world.kind == GAUSS:
@@ -165,14 +166,14 @@ def means(world: World, z: FloatArray, arm: int, out: FloatArray) -> None:
         lending_means(world.lending, z, arm, out)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**LEAN)
 def all_means(world: World, z: FloatArray, out: FloatArray) -> None:
     """Write the means of every channel under every arm at a state."""
     for arm in range(out.shape[0]):
         means(world, z, arm, out[arm])
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(**LEAN, inline="always")
 def observe(
     world: World,
     z: FloatArray,
@@ -193,7 +194,7 @@ def observe(
         lending_round(world.lending, z, arm, draw, x, w)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(**LEAN, inline="always")
 def advance(
     world: World,
     z: FloatArray,
@@ -217,10 +218,11 @@ def advance(
         lending_advance(world.lending, z, arm, draw)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**LEAN)
 def drift(world: World, z: FloatArray, arm: int, out: FloatArray) -> None:
     """Write the next state without noise."""
-    out[:] = z
+    for i in range(len(z)):
+        out[i] = z[i]
     if world.kind == GAUSS:
         kept = world.gauss.inertia
         out[0] = kept * z[0] + (1.0 - kept) * world.gauss.target[arm]
@@ -233,7 +235,7 @@ def drift(world: World, z: FloatArray, arm: int, out: FloatArray) -> None:
         lending_drift(world.lending, z, arm, out)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**LEAN)
 def settle(
     world: World, z: FloatArray, arm: int, tol: float, max_steps: int, scratch: FloatArray
 ) -> int:

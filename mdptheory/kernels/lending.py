@@ -92,7 +92,8 @@ def lending_drift(it: Lending, z: FloatArray, arm: int, out: FloatArray) -> None
     least ``shift``; linear in the clusters, where the mean itself is not.
     """
     n = len(it.success)
-    out[:] = z
+    for i in range(len(z)):
+        out[i] = z[i]
     if z[2 * n] < it.loan:
         return
     for g in range(2):
