@@ -13,6 +13,7 @@ from mdptheory.environments.inventory import inventory
 from mdptheory.environments.lending import lending_loop
 from mdptheory.environments.machine import machine_replacement
 from mdptheory.environments.population import population
+from mdptheory.environments.public_data import ScoredPeople, load_compas, load_german
 from mdptheory.environments.random_linear import random_simplex_mdp
 from mdptheory.environments.riverswim import riverswim, riverswim20, riverswim_chain
 from mdptheory.environments.simulated_linear import simulated_linear_mdp, simulated_target
@@ -24,6 +25,11 @@ from mdptheory.environments.threshold_presets import (
     synthetic_threshold_loop,
     threshold_preset,
 )
+from mdptheory.environments.threshold_scores import (
+    survival_from_scores,
+    threshold_loop_from_csv,
+    threshold_loop_from_scores,
+)
 from mdptheory.environments.windy_walk import windy_walk, windy_walk_family, windy_walk_long
 
 __all__ = [
@@ -31,6 +37,7 @@ __all__ = [
     "LINEAR_CATALOGUE",
     "PRESETS",
     "AmericanPut",
+    "ScoredPeople",
     "chain",
     "collect",
     "collect_real",
@@ -49,6 +56,8 @@ __all__ = [
     "healthcare",
     "inventory",
     "lending_loop",
+    "load_compas",
+    "load_german",
     "machine_replacement",
     "population",
     "put_value",
@@ -58,7 +67,10 @@ __all__ = [
     "riverswim_chain",
     "simulated_linear_mdp",
     "simulated_target",
+    "survival_from_scores",
     "synthetic_threshold_loop",
+    "threshold_loop_from_csv",
+    "threshold_loop_from_scores",
     "threshold_preset",
     "windy_walk",
     "windy_walk_family",

@@ -1,7 +1,7 @@
 """Counts by group and label behind the threshold presets: aggregates, no person's data.
 
-Computed here from the public files by `load_german` and `load_compas`, which refuse a file from
-which these numbers do not come out again.
+Computed here from the public files by `load_german` and `load_compas`, from whose scores a test
+computes them again where the files are at hand.
 """
 
 from typing import Final

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from mdptheory._typing import FloatArray
 from mdptheory._validation import (
@@ -134,15 +135,8 @@ class ThresholdLoop:
 
     def __post_init__(self) -> None:
         """Check everything, fill in the range of p, freeze the arrays."""
-        thresholds = as_float_array("thresholds", self.thresholds)
-        check_finite("thresholds", thresholds)
-        if thresholds.ndim not in (1, 2) or not thresholds.size:
-            raise InvalidModelError(
-                f"thresholds has shape {thresholds.shape}; expected (K,) or (K, 2), K at least 1"
-            )
+        thresholds = check_thresholds(self.thresholds)
         k = len(thresholds)
-        check_shape("thresholds", thresholds, (k,) if thresholds.ndim == 1 else (k, 2))
-        _check_increasing(thresholds)
         survival = as_float_array("survival", self.survival)
         check_shape("survival", survival, (2, 2, k))
         _check_survival(survival, thresholds)
@@ -227,15 +221,26 @@ class ThresholdLoop:
         return replace(self, dynamics=LoopDynamics.none())
 
 
-def _check_increasing(thresholds: FloatArray) -> None:
-    if thresholds.ndim == 1:
-        falls = np.flatnonzero(np.diff(thresholds) <= 0)
-        if falls.size:
-            k = int(falls[0])
-            raise InvalidModelError(
-                f"thresholds[{k + 1}] is {thresholds[k + 1]}, not above thresholds[{k}] ="
-                f" {thresholds[k]}; expected increasing thresholds"
-            )
+def check_thresholds(value: npt.ArrayLike) -> FloatArray:
+    """Return finite thresholds, (K,) and increasing or (K, 2), or name the first that is wrong."""
+    thresholds = as_float_array("thresholds", value)
+    if (
+        thresholds.ndim not in (1, 2)
+        or not thresholds.size
+        or thresholds.shape[1:] not in ((), (2,))
+    ):
+        raise InvalidModelError(
+            f"thresholds has shape {thresholds.shape}; expected (K,) or (K, 2), K at least 1"
+        )
+    check_finite("thresholds", thresholds)
+    falls = np.flatnonzero(np.diff(thresholds) <= 0) if thresholds.ndim == 1 else np.zeros(0)
+    if falls.size:
+        k = int(falls[0])
+        raise InvalidModelError(
+            f"thresholds[{k + 1}] is {thresholds[k + 1]}, not above thresholds[{k}] ="
+            f" {thresholds[k]}; expected increasing thresholds"
+        )
+    return thresholds
 
 
 def _check_survival(survival: FloatArray, thresholds: FloatArray) -> None:
