@@ -31,8 +31,10 @@ from proofs_checks import (
     simulation,
     stopping,
 )
+from proofs_checks._bandit_strategies import CASES as BANDIT_CASES
 from proofs_checks._cases import Arm, build
 from proofs_checks._iwocs_strategies import CASES as IWOCS_CASES
+from proofs_checks._loop_strategies import CASES as LOOP_CASES
 from proofs_checks._oracles import as_floats, exact_policy_iteration, exact_policy_value
 from proofs_checks._r2pvi_strategies import CASES as R2PVI_CASES
 from proofs_checks._robust_games import both
@@ -312,4 +314,5 @@ CASES: dict[str, Callable[[], SearchStrategy[object]]] = {
     **IWOCS_CASES,
     **R2PVI_CASES,
     **SOFT_CASES,
+    **BANDIT_CASES,
 }

@@ -72,6 +72,12 @@ def test_no_case_violates_a_link(chain_id, data):
         ("r2pvi.structured", "half_mean", "convexity"),
         ("r2pvi.suboptimality", "one_width", "decomposition"),
         ("r2pvi.drpvi_coverage", "one_width", "decomposition"),
+        ("ofs.coverage", "once", "not_by_much"),
+        ("ofs.stationary", "averages", "best_looks_feasible"),
+        ("ofs.pulls", "no_log", "pulls"),
+        ("ofs.infeasible", "once", "each_round"),
+        ("ofs.certificates", "half", "tracked"),
+        ("ofs.grid", "quarter", "near_as_good"),
     ],
 )
 def test_strategy_reaches_what_breaks_a_twin(chain_id, twin, link):
