@@ -7,15 +7,16 @@ import numpy as np
 from mdptheory._typing import FloatArray
 from mdptheory._validation import read_only
 from mdptheory.errors import NotContractiveError
-from mdptheory.models import GaussianBandit, LoopConstants, ThresholdLoop
+from mdptheory.models import GaussianBandit, LendingLoop, LoopConstants, ThresholdLoop
+from mdptheory.models.lending_loop import ClosedLoop
 
 
-def certify(env: GaussianBandit | ThresholdLoop) -> LoopConstants:
+def certify(env: ClosedLoop) -> LoopConstants:
     """Return constants of a closed loop that hold at every state that it can reach.
 
     Parameters
     ----------
-    env : GaussianBandit or ThresholdLoop
+    env : GaussianBandit, ThresholdLoop or LendingLoop
         The environment.
 
     Returns
@@ -27,7 +28,8 @@ def certify(env: GaussianBandit | ThresholdLoop) -> LoopConstants:
     Raises
     ------
     NotContractiveError
-        If the loop need not forget its past: ``kappa >= 1``, or ``c1 + c0 >= 1``.
+        If the loop need not forget its past: ``kappa >= 1``, or ``c1 + c0 >= 1``, or any
+        `LendingLoop`.
     TypeError
         If ``env`` is no environment of this kind.
 
@@ -59,8 +61,14 @@ def certify(env: GaussianBandit | ThresholdLoop) -> LoopConstants:
             return _of_bandit(env)
         case ThresholdLoop():
             return _of_loop(env)
+        case LendingLoop():
+            raise NotContractiveError(
+                "env is a LendingLoop, where kappa is 1: applicants of a cluster that an arm"
+                " rejects stay in it for ever, so an arm has many steady states"
+            )
     raise TypeError(
-        f"env is of type {type(env).__name__}; expected a GaussianBandit or a ThresholdLoop"
+        f"env is of type {type(env).__name__}; expected a GaussianBandit, a ThresholdLoop or a"
+        " LendingLoop"
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mdptheory.errors import NotContractiveError
-from mdptheory.models import GaussianBandit, LoopDynamics, ThresholdLoop
+from mdptheory.models import GaussianBandit, LendingLoop, LoopDynamics, ThresholdLoop
 from mdptheory.operators import certify
 
 from hypothesis import given, settings  # isort: skip
@@ -189,6 +189,13 @@ def test_loops_that_need_not_forget_are_refused(dynamics, message):
 
 def test_strong_feedback_on_what_does_not_move_is_no_obstacle():
     assert certify(replace(deciles(), dynamics=LoopDynamics(eta_q=0.0, c1=2.0, c_p=9.0))).kappa < 1
+
+
+def test_lending_is_no_contraction():
+    """Half of the mass waits in a cluster that is rejected, wherever it started."""
+    env = LendingLoop(np.array([[0.5, 0.5], [0.0, 1.0]]), np.array([0.5, 0.5]))
+    with pytest.raises(NotContractiveError, match="env is a LendingLoop, where kappa is 1"):
+        certify(env)
 
 
 def test_other_things_are_refused():
