@@ -315,4 +315,5 @@ CASES: dict[str, Callable[[], SearchStrategy[object]]] = {
     **R2PVI_CASES,
     **SOFT_CASES,
     **BANDIT_CASES,
+    **LOOP_CASES,
 }
