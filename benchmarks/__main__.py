@@ -1,4 +1,4 @@
-"""Command line: ``python -m benchmarks planning | levers | robust | linear``."""
+"""Command line: ``python -m benchmarks planning | levers | robust | linear | fair``."""
 
 import argparse
 import json
@@ -42,6 +42,11 @@ def parser() -> argparse.ArgumentParser:
     sub = commands.add_parser("linear", help="learners on linear models")
     sub.add_argument("--quick", action="store_true", help="small sizes, few repeats")
     sub.add_argument("--rows", nargs="+", metavar="NAME", help="'offline', 'online', 'statistics'")
+    sub.add_argument("--out", type=Path, help="Markdown file to write (default: print)")
+    sub.add_argument("--json", type=Path, help="file for all measurements")
+    sub = commands.add_parser("fair", help="threshold bandits in closed loops")
+    sub.add_argument("--quick", action="store_true", help="short runs, few repeats")
+    sub.add_argument("--rows", nargs="+", metavar="NAME", help="'rounds', 'sweep'")
     sub.add_argument("--out", type=Path, help="Markdown file to write (default: print)")
     sub.add_argument("--json", type=Path, help="file for all measurements")
     return top
@@ -158,6 +163,11 @@ def main() -> None:
         from benchmarks import linear
 
         linear.run(options)
+        return
+    if options.command == "fair":
+        from benchmarks import fair
+
+        fair.run(options)
         return
     if options.command == "levers":
         text = run_levers(options)

@@ -276,14 +276,7 @@ def run(options: argparse.Namespace) -> None:
         if name not in PARTS:
             raise SystemExit(f"--rows {name}: expected one of {', '.join(PARTS)}")
     found = measure(QUICK if options.quick else Plan(), set(options.rows or PARTS))
-    machine = report.machine()
-    packages = {k: v for k, v in machine["packages"].items() if k in ("numpy", "scipy", "numba")}
-    found["origin"] = (
-        f"Made by `python -m benchmarks {' '.join(sys.argv[1:])}`, on"
-        f" {machine['processor']} (Python {machine['python']}). Versions: "
-        + ", ".join(f"{k} {v}" for k, v in packages.items())
-        + "."
-    )
+    found["origin"] = report.origin(sys.argv[1:], ("numpy", "scipy", "numba"))
     text = markdown(found)
     if options.json is not None:
         kept = {k: v for k, v in found.items() if k != "plan"}

@@ -189,6 +189,16 @@ def scaling(found: dict[str, Any]) -> str:
     return text
 
 
+def origin(arguments: list[str], packages: tuple[str, ...]) -> str:
+    """Say by which command and on what a table was made."""
+    it = machine()
+    versions = ", ".join(f"{k} {v}" for k, v in it["packages"].items() if k in packages)
+    return (
+        f"Made by `python -m benchmarks {' '.join(arguments)}`, on {it['processor']} (Python"
+        f" {it['python']}). Versions: {versions}."
+    )
+
+
 def machine() -> dict[str, Any]:
     """Describe where and with what this was measured."""
     import os
