@@ -156,7 +156,7 @@ def threshold_preset(name: str) -> tuple[ThresholdLoop, tuple[FairConstraint, ..
     >>> constraints
     (DemographicParity(tol=0.15), ServiceRate(min_rate=0.5))
     """
-    if name not in _PRESETS:
+    if not isinstance(name, str) or name not in _PRESETS:
         raise InvalidModelError(f"name is {name!r}; expected one of {', '.join(PRESETS)}")
     make, tol, min_rate = _PRESETS[name]
     return make(), (DemographicParity(tol), ServiceRate(min_rate))
