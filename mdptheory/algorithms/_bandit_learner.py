@@ -21,7 +21,7 @@ from mdptheory.algorithms._bandit_records import (
 )
 from mdptheory.algorithms._bandit_task import Plan, Rule, bandit_plan, problem_of
 from mdptheory.errors import GuaranteeWarning, InvalidModelError
-from mdptheory.kernels.bandit_play import play, play_seeds
+from mdptheory.kernels.bandit_play import play
 from mdptheory.kernels.bandit_records import (
     ARM,
     CLAIM_REWARD,
@@ -248,15 +248,15 @@ class BanditLearner:
             for done in range(0, self.horizon, CHUNK):
                 chunk = draws[:, : min(CHUNK, self.horizon - done)]
 
-                def some(part: slice, chunk: FloatArray = chunk, done: int = done) -> None:
-                    mine = np.ascontiguousarray(chunk[part])
-                    for rng, rows in zip(generators[part], mine, strict=True):
-                        _draw(env, rng, rows)
-                    own = Memory._make(array[part] for array in memories)
-                    log = Log._make(array[part] for array in logs)
-                    play_seeds(task, world, own, _desk(env), mine, done, every, log)
+                def some(part: range, chunk: FloatArray = chunk, done: int = done) -> None:
+                    desk = _desk(env)
+                    for i in part:
+                        _draw(env, generators[i], chunk[i])
+                        memory = Memory._make(array[i] for array in memories)
+                        log = Log._make(array[i] for array in logs)
+                        play(task, world, memory, desk, chunk[i], done, every, log)
 
-                crew.each(some, [slice(*ends) for ends in pairwise(cuts)])
+                crew.each(some, [range(*ends) for ends in pairwise(cuts)])
                 if self.options.progress is not None:
                     self.options.progress(min(done + CHUNK, self.horizon))
         finally:

@@ -87,39 +87,3 @@ def play(
             copy_row(memory.sums, log.sums, row)
         absorb(task, memory, x, w)
         advance(world, memory.state, arm, mean, draw, x, w)
-
-
-@njit(**LEAN)
-def play_seeds(
-    task: Task,
-    world: World,
-    memories: Memory,
-    desk: Desk,
-    draws: FloatArray,
-    done: int,
-    every: int,
-    logs: Log,
-) -> None:
-    """Play independent runs, one after another; every array has a leading axis for them."""
-    for i in range(len(draws)):
-        memory = Memory(
-            memories.pulls[i],
-            memories.epochs[i],
-            memories.total[i],
-            memories.weight[i],
-            memories.estimate[i],
-            memories.radius[i],
-            memories.mean[i],
-            memories.upper[i],
-            memories.low[i],
-            memories.high[i],
-            memories.residual[i],
-            memories.claim[i],
-            memories.dual[i],
-            memories.decay[i],
-            memories.clock[i],
-            memories.sums[i],
-            memories.state[i],
-        )
-        log = Log(logs.arms[i], logs.means[i], logs.states[i], logs.sums[i])
-        play(task, world, memory, desk, draws[i], done, every, log)
