@@ -9,7 +9,6 @@ from mdptheory.kernels.bandit_records import (
     CLAIM_VIOLATION,
     FALLBACKS,
     FALLEN,
-    LEAN,
     LEFT,
     OBSERVED,
     REGRET,
@@ -26,7 +25,7 @@ from mdptheory.kernels.bandit_rules import absorb, begin, choose, observed_resid
 from mdptheory.kernels.bandit_world import advance, means, observe
 
 
-@njit(**LEAN, inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
 def measure(
     task: Task, memory: Memory, arm: int, mean: FloatArray, x: FloatArray, w: FloatArray
 ) -> None:
@@ -52,14 +51,14 @@ def measure(
     memory.clock[FALLBACKS] += memory.clock[FALLEN]
 
 
-@njit(**LEAN, inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
 def copy_row(row: FloatArray, out: FloatArray, i: int) -> None:
     """Copy entry by entry: a slice may allocate."""
     for j in range(len(row)):
         out[i, j] = row[j]
 
 
-@njit(**LEAN)
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def play(
     task: Task,
     world: World,

@@ -2,7 +2,7 @@
 
 from mdptheory.solvers.automatic import solve
 from mdptheory.solvers.backward_induction import backward_induction
-from mdptheory.solvers.best_arm import best_arm
+from mdptheory.solvers.best_arm import best_arm, monte_carlo_best_arm
 from mdptheory.solvers.evaluate_robust import evaluate_robust
 from mdptheory.solvers.linear_planning import (
     expected_total,
@@ -33,6 +33,7 @@ __all__ = [
     "linear_plan",
     "linear_program",
     "modified_policy_iteration",
+    "monte_carlo_best_arm",
     "partial_policy_iteration",
     "policy_iteration",
     "rcpi",
