@@ -44,11 +44,17 @@ from mdptheory.kernels.bandit_records import (
     Task,
 )
 from mdptheory.kernels.bandit_rules import absorb, begin, choose
-from mdptheory.models import ClosedLoop, LendingLoop
-from mdptheory.models.bandit import BanditProblem, GaussianBandit
+from mdptheory.models import ClosedLoop
+from mdptheory.models.bandit import BanditProblem
 from mdptheory.models.bandit_run import BanditRun, BestArm
 from mdptheory.models.fair_constraints import FairConstraint
-from mdptheory.operators.closed_loop import channel_places, compiled_world, n_places
+from mdptheory.operators.closed_loop import (
+    channel_places,
+    compiled_world,
+    draw_rounds,
+    n_draws,
+    n_places,
+)
 from mdptheory.operators.crew import Crew
 from mdptheory.solvers.best_arm import best_arm
 
@@ -172,8 +178,8 @@ class BanditLearner:
         """
         memory = copied(state.memory)
         log = Log._make(array[0] for array in _logs(1, 1, 1, n_places(env), memory))
-        draws = np.empty((1, _draws(env)))
-        _draw(env, rng, draws)
+        draws = np.empty((1, n_draws(env)))
+        draw_rounds(env, rng, draws)
         task = self._task(env, math.nan)
         play(task, compiled_world(env), memory, _desk(env), draws, 0, 1, log)
         info = BanditInfo(
@@ -241,7 +247,7 @@ class BanditLearner:
         """Play chunk by chunk; the seeds are shared among threads."""
         n, world, every = len(generators), compiled_world(env), self.options.record_every
         crew = Crew(n * self.horizon * 10, threads)
-        draws = np.empty((n, min(CHUNK, self.horizon), _draws(env)))
+        draws = np.empty((n, min(CHUNK, self.horizon), n_draws(env)))
         cuts = np.linspace(0, n, min(crew.threads, n) + 1).astype(int).tolist()
         crew.start()
         try:
@@ -251,7 +257,7 @@ class BanditLearner:
                 def some(part: range, chunk: FloatArray = chunk, done: int = done) -> None:
                     desk = _desk(env)
                     for i in part:
-                        _draw(env, generators[i], chunk[i])
+                        draw_rounds(env, generators[i], chunk[i])
                         memory = Memory._make(array[i] for array in memories)
                         log = Log._make(array[i] for array in logs)
                         play(task, world, memory, desk, chunk[i], done, every, log)
@@ -355,24 +361,6 @@ def bandit_learner(
     plan = bandit_plan(env, horizon, given, rule, chosen)
     start = np.zeros(1) if isinstance(env, BanditProblem) else env.start_state
     return BanditLearner(problem, int(horizon), given, chosen, plan, start)
-
-
-def _draws(env: ClosedLoop) -> int:
-    """Return how many random numbers a round takes."""
-    match env:
-        case GaussianBandit():
-            return len(env.channels)
-        case LendingLoop():
-            return 3
-        case _:
-            return 6 if env.stratified else 7
-
-
-def _draw(env: ClosedLoop, rng: np.random.Generator, out: FloatArray) -> None:
-    if isinstance(env, GaussianBandit):
-        rng.standard_normal(out=out)
-    else:
-        rng.random(out=out)
 
 
 def _desk(env: ClosedLoop) -> Desk:

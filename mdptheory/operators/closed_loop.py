@@ -72,6 +72,27 @@ def n_places(env: ClosedLoop) -> int:
     return POPULATION_CHANNELS if isinstance(env, ThresholdLoop) else len(env.channels)
 
 
+def n_draws(env: ClosedLoop) -> int:
+    """Return how many random numbers a round takes."""
+    match env:
+        case GaussianBandit():
+            return len(env.channels)
+        case ThresholdLoop():
+            return 6 if env.stratified else 7
+        case LendingLoop():
+            return 3
+        case _:
+            assert_never(env)
+
+
+def draw_rounds(env: ClosedLoop, rng: np.random.Generator, out: FloatArray) -> None:
+    """Fill ``out`` with what compiled rounds turn into observations, one round a row."""
+    if isinstance(env, GaussianBandit):
+        rng.standard_normal(out=out)
+    else:
+        rng.random(out=out)
+
+
 def loop_means(env: ClosedLoop, state: npt.ArrayLike) -> FloatArray:
     """Return the means of all channels under every arm.
 

@@ -3,6 +3,11 @@
 from mdptheory.solvers.automatic import solve
 from mdptheory.solvers.backward_induction import backward_induction
 from mdptheory.solvers.best_arm import best_arm, monte_carlo_best_arm
+from mdptheory.solvers.delayed_impact import (
+    demographic_parity_policy,
+    equal_opportunity_policy,
+    max_utility,
+)
 from mdptheory.solvers.evaluate_robust import evaluate_robust
 from mdptheory.solvers.linear_planning import (
     expected_total,
@@ -26,12 +31,15 @@ from mdptheory.solvers.value_iteration import value_iteration
 __all__ = [
     "backward_induction",
     "best_arm",
+    "demographic_parity_policy",
+    "equal_opportunity_policy",
     "evaluate_robust",
     "expected_total",
     "linear_evaluate",
     "linear_occupation",
     "linear_plan",
     "linear_program",
+    "max_utility",
     "modified_policy_iteration",
     "monte_carlo_best_arm",
     "partial_policy_iteration",
