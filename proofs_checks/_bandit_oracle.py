@@ -158,11 +158,13 @@ def explore_then_commit(look: Look) -> tuple[int, bool]:
     short = look.counts < look.setup.pulls
     if short.any():
         return int(np.argmin(look.counts)), False
+    if look.counts.max() > look.setup.pulls:
+        return int(np.argmax(look.counts)), False
     broken = positive(look.residual)
     feasible = broken <= LOOKS_FEASIBLE
     if feasible.any():
         return first_best(look.mean[:, 0], feasible), False
-    return int(np.argmin(broken)), True
+    return int(np.argmin(broken)), False
 
 
 def fixed(look: Look) -> tuple[int, bool]:
