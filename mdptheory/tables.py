@@ -83,7 +83,7 @@ def run_table(
         - ``rounds``, ``reward``, ``violation``, ``signed_violation`` (the largest of the sums of
           residuals with their signs; nan without constraints), ``observed_violation`` and
           ``regret``: sums over the run.
-        - ``gap``: steady reward of the best fixed feasible arm less the mean reward of the last
+        - ``oracle_gap``: steady reward of the best fixed feasible arm less the mean reward of the last
           fifth of the run (from the recorded round that is nearest to its start); nan if no arm is
           feasible.
         - ``net``: mean reward less ``price`` times mean violation.
@@ -174,7 +174,7 @@ def _summary(run: BanditRun, price: float) -> dict[str, Any]:
         "signed_violation": float(run.signed[-1].max()) if run.signed.shape[1] else np.nan,
         "observed_violation": float(run.observed_violation[-1]),
         "regret": float(run.regret[-1]),
-        "gap": best.reward - _late_reward(run) if best.feasible else np.nan,
+        "oracle_gap": best.reward - _late_reward(run) if best.feasible else np.nan,
         "net": (reward - price * violation) / horizon,
         "best_arm": best.arm,
         "feasible": best.feasible,

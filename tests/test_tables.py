@@ -61,7 +61,7 @@ def test_one_row_a_run():
     assert (first["rounds"], first["fallback_rounds"], first["switches"]) == (10, 2, 9)
     assert first["reward"] == pytest.approx(5.5)
     assert (first["violation"], first["signed_violation"], first["regret"]) == (5.0, 2.5, 2.5)
-    assert first["gap"] == pytest.approx(0.9 - (0.9 + 1.0) / 2)  # rounds 9 and 10
+    assert first["oracle_gap"] == pytest.approx(0.9 - (0.9 + 1.0) / 2)  # rounds 9 and 10
     assert first["net"] == pytest.approx(0.55 - 3 * 0.5)
     assert (first["best_arm"], first["most_played"], first["best_share"]) == (1, 0, 0.3)
     assert bool(first["feasible"])
@@ -75,12 +75,12 @@ def test_the_last_fifth_starts_at_a_recorded_round(every, start):
     horizon = 10
     run = a_run(horizon, every)
     expected = (np.arange(start, horizon) + 1).mean() * 0.1
-    assert run_table(run)["gap"][0] == pytest.approx(0.9 - expected)
+    assert run_table(run)["oracle_gap"][0] == pytest.approx(0.9 - expected)
 
 
 def test_nothing_is_made_up_without_a_feasible_arm_or_constraints():
     table = run_table(a_run(feasible=False, n_residuals=0))
-    assert np.isnan(table["gap"][0])
+    assert np.isnan(table["oracle_gap"][0])
     assert np.isnan(table["regret"][0])
     assert np.isnan(table["signed_violation"][0])
     assert "signed_violation_0" not in round_table(a_run(n_residuals=0))

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from mdptheory.cli.failures import BAD_INPUT, FAILS, INTERRUPTED, OK, explain
+from mdptheory.cli.fair import fair
 from mdptheory.cli.offline import check_claim, offline_robust
 from mdptheory.cli.plugins import PluginGroup
 from mdptheory.cli.robust import robust
@@ -193,6 +194,7 @@ def convert(
 
 app.command()(robust)
 app.command()(offline_robust)
+app.add_typer(fair, name="fair")
 
 
 def run(args: Sequence[str] | None = None) -> int:

@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Sequence
+import sys
+from collections.abc import Collection, Sequence
 from decimal import ROUND_CEILING, Context
 from typing import Any
 
@@ -26,20 +27,22 @@ from mdptheory.models import (
 from mdptheory.structure import Structure
 
 SHOWN = 20
+PIPE_WIDTH = 120  # of wide tables where no terminal has to hold them
 
 
 def print_json(payload: dict[str, Any]) -> None:
     """Print one JSON object; infinite and undefined numbers become null."""
-    print(json.dumps(_plain(payload), allow_nan=False))
+    print(json.dumps(plain(payload), allow_nan=False))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return what JSON can hold; infinite and undefined numbers become None."""
     if isinstance(value, dict):
-        return {key: _plain(entry) for key, entry in value.items()}
+        return {key: plain(entry) for key, entry in value.items()}
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
+        return [plain(entry) for entry in value]
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
@@ -153,21 +156,24 @@ def _print_rest(mdp: TabularMDP) -> None:
         print(f"{mdp.n_states - SHOWN} more states: --json or --out FILE give them all")
 
 
-def print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """Print columns under titles, those of values to the right."""
+def print_table(
+    header: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, right: Collection[str] = ()
+) -> None:
+    """Print columns under titles, those of values and of ``right`` to the right."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD)
     for title in header:
-        number = title.endswith("value")
+        number = title.endswith("value") or title in right
         table.add_column(
             title, justify="right" if number else "left", no_wrap=number, overflow="fold"
         )
     for row in rows:
         table.add_row(*(_escaped(cell) for cell in row))
-    Console(highlight=False).print(table)
+    width = None if sys.stdout.isatty() or not right else PIPE_WIDTH
+    Console(highlight=False, width=width).print(table)
 
 
 def _escaped(cell: str) -> str:
