@@ -1,7 +1,5 @@
 """The loop of every bandit algorithm: choose, observe, measure, learn, move on."""
 
-from numba import njit
-
 from mdptheory._typing import FloatArray
 from mdptheory.kernels.bandit_records import (
     ARM,
@@ -23,9 +21,10 @@ from mdptheory.kernels.bandit_records import (
 )
 from mdptheory.kernels.bandit_rules import absorb, begin, choose, observed_residual
 from mdptheory.kernels.bandit_world import advance, means, observe
+from mdptheory.kernels.lean import lean, lean_inline
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
+@lean_inline
 def measure(
     task: Task, memory: Memory, arm: int, mean: FloatArray, x: FloatArray, w: FloatArray
 ) -> None:
@@ -51,14 +50,14 @@ def measure(
     memory.clock[FALLBACKS] += memory.clock[FALLEN]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
+@lean_inline
 def copy_row(row: FloatArray, out: FloatArray, i: int) -> None:
     """Copy entry by entry: a slice may allocate."""
     for j in range(len(row)):
         out[i, j] = row[j]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@lean
 def play(
     task: Task,
     world: World,

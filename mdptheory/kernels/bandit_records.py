@@ -1,8 +1,4 @@
-"""What compiled bandit loops read and write.
-
-The loops allocate nothing, so they are compiled without reference counts (``_nrt=False``): counting
-those of the records' arrays took nine tenths of the time. Divisions are guarded.
-"""
+"""What compiled bandit loops read and write."""
 
 from typing import NamedTuple
 

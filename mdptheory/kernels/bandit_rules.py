@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-from numba import njit
 
 from mdptheory._typing import FloatArray
 from mdptheory.kernels.bandit_records import (
@@ -23,11 +22,12 @@ from mdptheory.kernels.bandit_records import (
     Memory,
     Task,
 )
+from mdptheory.kernels.lean import lean, lean_inline
 
 FEASIBLE = 1e-12
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
+@lean_inline
 def refresh(task: Task, memory: Memory, k: int) -> None:
     """Compute the bounds of an arm from its sums."""
     estimate, radius = memory.estimate, memory.radius
@@ -57,7 +57,7 @@ def refresh(task: Task, memory: Memory, k: int) -> None:
     memory.claim[k, 1] = min(task.violation_cap, low + 2.0 * widest)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@lean
 def best_within(bound: FloatArray, limit: float, value: FloatArray) -> int:
     """Return the arm with the largest value among those whose bound is within the limit, or -1."""
     best, arm = -np.inf, -1
@@ -67,7 +67,7 @@ def best_within(bound: FloatArray, limit: float, value: FloatArray) -> int:
     return arm
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@lean
 def smallest(bound: FloatArray) -> int:
     """Return the first arm with the smallest bound."""
     arm = 0
@@ -77,7 +77,7 @@ def smallest(bound: FloatArray) -> int:
     return arm
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@lean
 def lagrangian(upper: FloatArray, residual: FloatArray, dual: FloatArray) -> int:
     """Return the arm with the best upper bound less the priced lower residuals."""
     best, arm = -np.inf, 0
@@ -91,7 +91,7 @@ def lagrangian(upper: FloatArray, residual: FloatArray, dual: FloatArray) -> int
     return arm
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@lean
 def average_violation(task: Task, memory: Memory, k: int) -> float:
     """Return the largest positive residual of an arm's averages."""
     worst = 0.0
@@ -103,7 +103,7 @@ def average_violation(task: Task, memory: Memory, k: int) -> float:
     return worst
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@lean
 def commit(task: Task, memory: Memory) -> int:
     """Return the arm with the best average among those that are feasible by their averages."""
     best, arm = -np.inf, -1
@@ -117,7 +117,7 @@ def commit(task: Task, memory: Memory) -> int:
     return arm if arm >= 0 else fallback
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
+@lean_inline
 def choose(task: Task, memory: Memory) -> int:
     """Return the arm of the next epoch, and note whether none looked feasible."""
     clock = memory.clock
@@ -151,7 +151,7 @@ def choose(task: Task, memory: Memory) -> int:
     return arm
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
+@lean_inline
 def begin(task: Task, memory: Memory, arm: int) -> None:
     """Start an epoch of an arm."""
     clock = memory.clock
@@ -162,7 +162,7 @@ def begin(task: Task, memory: Memory, arm: int) -> None:
     memory.decay[0] = 1.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
+@lean_inline
 def absorb(task: Task, memory: Memory, x: FloatArray, w: FloatArray) -> None:
     """Learn from a round of the epoch's arm, whose channels are those of the environment."""
     clock = memory.clock
@@ -187,7 +187,7 @@ def absorb(task: Task, memory: Memory, x: FloatArray, w: FloatArray) -> None:
                 memory.dual[m] = min(max(price, 0.0), task.dual_cap)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
+@lean_inline
 def observed_residual(task: Task, m: int, x: FloatArray, w: FloatArray) -> float:
     """Return a residual of what a round showed; nan if a rate had no trials."""
     value = -task.level[m]

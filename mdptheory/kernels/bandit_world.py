@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-from numba import njit
 
 from mdptheory._typing import FloatArray
 from mdptheory.kernels.bandit_records import (
@@ -24,13 +23,14 @@ from mdptheory.kernels.bandit_records import (
     Population,
     World,
 )
+from mdptheory.kernels.lean import lean, lean_inline
 from mdptheory.kernels.lending import lending_advance, lending_drift, lending_means, lending_round
 
 # Channels of a population, whether shown or not: reward, gap, service, then counts
 GAP, SERVICE, RATE, TPR = 1, 2, 3, 5
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@lean
 def binomial(
     n: int,
     p: float,
@@ -69,7 +69,7 @@ def binomial(
     return mode
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
+@lean_inline
 def population_means(it: Population, z: FloatArray, arm: int, out: FloatArray) -> None:
     """Write the mean of every channel."""
     p = z[0]
@@ -85,7 +85,7 @@ def population_means(it: Population, z: FloatArray, arm: int, out: FloatArray) -
     out[GAP] = out[RATE] - out[RATE + 1]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@lean
 def population_round(
     it: Population, z: FloatArray, arm: int, u: FloatArray, x: FloatArray, w: FloatArray
 ) -> None:
@@ -133,7 +133,7 @@ def population_round(
     x[GAP] = x[RATE] / n_first - x[RATE + 1] / n_second if it.stratified else 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
+@lean_inline
 def population_advance(
     it: Population, z: FloatArray, arm: int, first: float, second: float
 ) -> None:
@@ -148,14 +148,14 @@ def population_advance(
     z[0] = (1.0 - d[ETA_P]) * z[0] + d[ETA_P] * min(max(aim, d[P_LOW]), d[P_HIGH])
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
+@lean_inline
 def gauss_means(it: Gauss, z: FloatArray, arm: int, out: FloatArray) -> None:
     """Write the mean of every channel."""
     for c in range(len(it.sigma)):
         out[c] = it.base[arm, c] + it.slope[arm, c] * z[0]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
+@lean_inline
 def means(world: World, z: FloatArray, arm: int, out: FloatArray) -> None:
     """Write the mean of every channel of an arm at a state."""
     if world.kind == GAUSS:
@@ -166,14 +166,14 @@ def means(world: World, z: FloatArray, arm: int, out: FloatArray) -> None:
         lending_means(world.lending, z, arm, out)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@lean
 def all_means(world: World, z: FloatArray, out: FloatArray) -> None:
     """Write the means of every channel under every arm at a state."""
     for arm in range(out.shape[0]):
         means(world, z, arm, out[arm])
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
+@lean_inline
 def observe(
     world: World,
     z: FloatArray,
@@ -194,7 +194,7 @@ def observe(
         lending_round(world.lending, z, arm, draw, x, w)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
+@lean_inline
 def advance(
     world: World,
     z: FloatArray,
@@ -218,7 +218,7 @@ def advance(
         lending_advance(world.lending, z, arm, draw)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@lean
 def drift(world: World, z: FloatArray, arm: int, out: FloatArray) -> None:
     """Write the next state without noise."""
     for i in range(len(z)):
@@ -235,7 +235,7 @@ def drift(world: World, z: FloatArray, arm: int, out: FloatArray) -> None:
         lending_drift(world.lending, z, arm, out)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@lean
 def settle(
     world: World, z: FloatArray, arm: int, tol: float, max_steps: int, scratch: FloatArray
 ) -> int:
