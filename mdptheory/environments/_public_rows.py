@@ -110,10 +110,14 @@ def decile(path: Path, line: int, column: str, text: str) -> int:
 
 def days(path: Path, line: int, column: str, text: str) -> float:
     """Return a signed whole number, or NaN where the field is empty, as it is for some."""
+    digits = text.strip().removeprefix("-")
     if not text.strip():
         return np.nan
-    sign = -1 if text.strip().startswith("-") else 1
-    return float(sign * whole(path, line, column, text.strip().removeprefix("-")))
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 10):
+        raise InvalidFileError(
+            f"{path}, line {line}: {column} is {text[:60]!r}; expected a whole number or nothing"
+        )
+    return float(text)
 
 
 def _one_of(path: Path, line: int, column: str, text: str, known: dict[str, int]) -> int:
