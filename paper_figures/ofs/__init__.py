@@ -1,0 +1,1 @@
+"""OFS: fair thresholds in a closed loop, against learners that ignore or price the constraints."""
