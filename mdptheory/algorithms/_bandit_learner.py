@@ -38,7 +38,6 @@ from mdptheory.kernels.bandit_records import (
     SWITCHES,
     UCB,
     VIOLATION,
-    Desk,
     Log,
     Memory,
     Task,
@@ -54,6 +53,7 @@ from mdptheory.operators.closed_loop import (
     draw_rounds,
     n_draws,
     n_places,
+    scratch_desk,
 )
 from mdptheory.operators.crew import Crew
 from mdptheory.solvers.best_arm import best_arm
@@ -181,7 +181,7 @@ class BanditLearner:
         draws = np.empty((1, n_draws(env)))
         draw_rounds(env, rng, draws)
         task = self._task(env, math.nan)
-        play(task, compiled_world(env), memory, _desk(env), draws, 0, 1, log)
+        play(task, compiled_world(env), memory, scratch_desk(env), draws, 0, 1, log)
         info = BanditInfo(
             arm=int(log.arms[0]),
             means=log.means[0][channel_places(env)],
@@ -255,7 +255,7 @@ class BanditLearner:
                 chunk = draws[:, : min(CHUNK, self.horizon - done)]
 
                 def some(part: range, chunk: FloatArray = chunk, done: int = done) -> None:
-                    desk = _desk(env)
+                    desk = scratch_desk(env)
                     for i in part:
                         draw_rounds(env, generators[i], chunk[i])
                         memory = Memory._make(array[i] for array in memories)
@@ -361,11 +361,6 @@ def bandit_learner(
     plan = bandit_plan(env, horizon, given, rule, chosen)
     start = np.zeros(1) if isinstance(env, BanditProblem) else env.start_state
     return BanditLearner(problem, int(horizon), given, chosen, plan, start)
-
-
-def _desk(env: ClosedLoop) -> Desk:
-    n = n_places(env)
-    return Desk(np.zeros(n), np.zeros(n), np.zeros(n))
 
 
 def _blank(task: Task, n_arms: int, start: FloatArray) -> Memory:

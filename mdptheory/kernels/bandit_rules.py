@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from mdptheory._typing import FloatArray
+from mdptheory._typing import FloatArray, IntArray
 from mdptheory.kernels.bandit_records import (
     ARM,
     BURN,
@@ -68,7 +68,7 @@ def best_within(bound: FloatArray, limit: float, value: FloatArray) -> int:
 
 
 @lean
-def smallest(bound: FloatArray) -> int:
+def smallest(bound: FloatArray | IntArray) -> int:
     """Return the first arm with the smallest bound."""
     arm = 0
     for k in range(1, len(bound)):

@@ -2,8 +2,6 @@
 
 import math
 
-import numpy as np
-
 from mdptheory._typing import FloatArray
 from mdptheory.kernels.bandit_records import (
     C0,
@@ -19,6 +17,7 @@ from mdptheory.kernels.bandit_records import (
     Q_HIGH,
     Q_LOW,
     QA0,
+    Desk,
     Gauss,
     Population,
     World,
@@ -254,22 +253,24 @@ def settle(
     return max_steps
 
 
-@njit(cache=True, nogil=True)
+@lean
 def sweep(
     world: World,
     z: FloatArray,
     arm: int,
+    desk: Desk,
     draws: FloatArray,
     skip: int,
     total: FloatArray,
     weight: FloatArray,
 ) -> None:
     """Play one arm as many rounds as there are draws; add up what it shows after the first."""
-    mean, x, w = np.zeros(len(total)), np.zeros(len(total)), np.zeros(len(total))
+    mean, x, w = desk.mean, desk.x, desk.w
     for t in range(len(draws)):
         means(world, z, arm, mean)
         observe(world, z, arm, mean, draws[t], x, w)
         if t >= skip:
-            total += x
-            weight += w
+            for c in range(len(total)):
+                total[c] += x[c]
+                weight[c] += w[c]
         advance(world, z, arm, mean, draws[t], x, w)

@@ -16,6 +16,12 @@ from mdptheory.operators.closed_loop import (
     steady_states,
     violations,
 )
+from mdptheory.operators.delayed_impact import (
+    OutcomeCurve,
+    outcome_curve,
+    policy_impact,
+    threshold_policy,
+)
 from mdptheory.operators.factors import FactorWorth, factor_worth
 from mdptheory.operators.loop_constants import certify
 from mdptheory.operators.robust import RobustStep, robust_bellman, robust_policy_bellman
@@ -24,6 +30,7 @@ from mdptheory.operators.worst_case import WorstCase, worst_case
 
 __all__ = [
     "FactorWorth",
+    "OutcomeCurve",
     "RobustStep",
     "SignedLpStep",
     "WorstCase",
@@ -35,7 +42,9 @@ __all__ = [
     "loop_means",
     "loop_step",
     "occupancy",
+    "outcome_curve",
     "policy_bellman",
+    "policy_impact",
     "policy_kernel",
     "policy_value",
     "robust_bellman",
@@ -43,6 +52,7 @@ __all__ = [
     "signed_lp_bellman",
     "steady_state",
     "steady_states",
+    "threshold_policy",
     "violations",
     "worst_case",
 ]

@@ -12,6 +12,7 @@ from mdptheory.kernels.bandit_records import (
     GAUSS,
     LENDING,
     POPULATION,
+    Desk,
     Gauss,
     Population,
     World,
@@ -91,6 +92,12 @@ def draw_rounds(env: ClosedLoop, rng: np.random.Generator, out: FloatArray) -> N
         rng.standard_normal(out=out)
     else:
         rng.random(out=out)
+
+
+def scratch_desk(env: ClosedLoop) -> Desk:
+    """Return scratch for one round."""
+    n = n_places(env)
+    return Desk(np.zeros(n), np.zeros(n), np.zeros(n))
 
 
 def loop_means(env: ClosedLoop, state: npt.ArrayLike) -> FloatArray:

@@ -19,6 +19,7 @@ from mdptheory.operators.closed_loop import (
     loop_means,
     n_draws,
     n_places,
+    scratch_desk,
     steady_states,
     violations,
 )
@@ -144,14 +145,15 @@ def monte_carlo_best_arm(
     check_number("tol", tol, low=0.0, open_high=True)
     check_count("rounds", rounds, low=5)
     rows = residual_rows(constraints, env.channels)
-    world, places = compiled_world(env), channel_places(env)
+    world, places, desk = compiled_world(env), channel_places(env), scratch_desk(env)
     states = np.tile(env.start_state, (env.n_arms, 1))
     total = np.zeros((env.n_arms, n_places(env)))
     weight = np.zeros_like(total)
     draws = np.empty((rounds, n_draws(env)))
     for arm in range(env.n_arms):
         draw_rounds(env, rng, draws)
-        sweep(world, states[arm], arm, draws, int(DROPPED * rounds), total[arm], weight[arm])
+        skip = int(DROPPED * rounds)
+        sweep(world, states[arm], arm, desk, draws, skip, total[arm], weight[arm])
     with np.errstate(invalid="ignore"):
         return _best_of((total / weight)[:, places], states, rows, tol)
 
