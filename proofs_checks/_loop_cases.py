@@ -1,6 +1,6 @@
 """Closed loops in small numbers, and their dynamics written out from the definitions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -56,11 +56,40 @@ def random_drift(
     )
 
 
+def mild_drift(
+    rng: np.random.Generator, *, infeasible: float = 0.4, slack: float = 0.0
+) -> GaussianBandit:
+    """Draw a drifting bandit, mostly little feedback, one arm feasible by ``slack`` or none."""
+    weights = (0.2, 0.4, 0.25, 0.05, 0.05, 0.05)
+    env = random_drift(rng, inertias=(float(rng.choice(INERTIAS, p=weights)),))
+    weak = float(rng.choice([1, 8, 64], p=(0.1, 0.2, 0.7)))
+    slope, slopes = env.reward_slope / weak, env.residual_slope / weak
+    residuals = np.array(env.residuals)
+    if not residuals.size and rng.integers(4):
+        residuals, slopes = rng.integers(-8, 9, (2, env.n_arms, 1)) / 8.0
+        slopes = slopes / weak
+    if rng.random() < infeasible:
+        residuals = np.abs(residuals) + np.abs(slopes) + 0.125
+    else:
+        arm = int(rng.integers(env.n_arms))
+        settled = residuals[arm] + slopes[arm] * env.target[arm]
+        residuals[arm] -= np.maximum(settled + slack, 0.0)
+    sigma = float(rng.choice([0.01, 0.1]))
+    return replace(
+        env,
+        reward_slope=slope,
+        residuals=residuals,
+        residual_slope=slopes,
+        sigma_reward=sigma,
+        sigma_residuals=np.full(residuals.shape[1], sigma),
+    )
+
+
 def trap(inertia: float = 0.95, sigma: float = 0.1) -> GaussianBandit:
     """Return two arms of which the better one looks bad as long as the other one is played."""
     return GaussianBandit(
         reward=np.array([0.8, 0.5]),
-        residuals=np.array([[-0.3], [-1.0]]),
+        residuals=np.array([[-1.0], [-1.0]]),
         sigma_reward=sigma,
         sigma_residuals=np.array([sigma]),
         reward_slope=np.array([-0.6, 0.0]),
@@ -75,13 +104,24 @@ def lull() -> GaussianBandit:
     """Return two arms of which the better one is feasible at first only, for long."""
     return GaussianBandit(
         reward=np.array([1.0, 0.0]),
-        residuals=np.array([[0.5], [-1.0]]),
+        residuals=np.array([[0.5], [-2.0]]),
         sigma_reward=1e-3,
         sigma_residuals=np.array([1e-3]),
         residual_slope=np.array([[-1.5], [0.0]]),
         target=np.zeros(2),
         inertia=0.999,
         start=1.0,
+    )
+
+
+def shy() -> GaussianBandit:
+    """Return two arms of which the better one is feasible only once it has been played for long."""
+    return replace(
+        trap(),
+        reward=np.array([1.0, 0.5]),
+        reward_slope=np.zeros(2),
+        residuals=np.array([[0.0], [-1.0]]),
+        residual_slope=np.array([[0.5], [0.0]]),
     )
 
 

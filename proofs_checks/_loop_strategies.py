@@ -6,7 +6,7 @@ import numpy as np
 
 from mdptheory._typing import FloatArray
 from mdptheory.models import GaussianBandit, LoopDynamics, ThresholdLoop
-from proofs_checks import ofs_constants, ofs_epochs, ofs_transient
+from proofs_checks import ofs_constants, ofs_epochs, ofs_transient, ofs_uniform_bias
 from proofs_checks._loop_cases import INERTIAS, LEVERS, PULLS, SPEEDS, Loop
 
 # isort: split
@@ -88,8 +88,16 @@ def epochs_cases(draw: DrawFn) -> ofs_epochs.Case:
     return ofs_epochs.Case(env, draw(TENTHS), draw(TENTHS), horizon, first, burn, draw(SEEDS))
 
 
+@st.composite
+def uniform_cases(draw: DrawFn) -> ofs_uniform_bias.Case:
+    """Generate a loop and the length of two runs."""
+    horizon = draw(st.sampled_from((4, 50, 300)))
+    return ofs_uniform_bias.Case(draw(loops()), draw(TENTHS), draw(TENTHS), horizon, draw(SEEDS))
+
+
 CASES: dict[str, Callable[[], SearchStrategy[object]]] = {
     "ofs.constants": constants_cases,
     "ofs.transient": transient_cases,
     "ofs.epochs": epochs_cases,
+    "ofs.uniform_bias": uniform_cases,
 }

@@ -11,11 +11,10 @@ from mdptheory.theory import Chain, Check, Event, Link, Provenance, Twin, case
 from mdptheory.theory.chain import Checks
 from proofs_checks._epoch_proof import Proof
 from proofs_checks._loop_cases import (
-    INERTIAS,
     Loop,
     is_moderate,
     lull,
-    random_drift,
+    mild_drift,
     random_loop,
     trap,
 )
@@ -64,32 +63,6 @@ class Case:
         return Told(self.horizon, DELTA, self.first, self.burn)
 
 
-def mild(rng: np.random.Generator) -> GaussianBandit:
-    """Draw a drifting bandit, often with little feedback, infeasible in one case of three."""
-    weights = (0.2, 0.4, 0.25, 0.05, 0.05, 0.05)
-    env = random_drift(rng, inertias=(float(rng.choice(INERTIAS, p=weights)),))
-    weak = float(rng.choice([1, 8, 64], p=(0.1, 0.2, 0.7)))
-    slope, slopes = env.reward_slope / weak, env.residual_slope / weak
-    residuals = np.array(env.residuals)
-    if not residuals.size and rng.integers(4):
-        residuals, slopes = rng.integers(-8, 9, (2, env.n_arms, 1)) / 8.0
-        slopes = slopes / weak
-    if rng.integers(5) < 2:
-        residuals = np.abs(residuals) + np.abs(slopes) + 0.125
-    else:  # one arm is just feasible
-        arm = int(rng.integers(env.n_arms))
-        residuals[arm] -= np.maximum(residuals[arm] + slopes[arm] * env.target[arm], 0.0)
-    sigma = float(rng.choice([0.01, 0.1]))
-    return replace(
-        env,
-        reward_slope=slope,
-        residuals=residuals,
-        residual_slope=slopes,
-        sigma_reward=sigma,
-        sigma_residuals=np.full(residuals.shape[1], sigma),
-    )
-
-
 def sample(rng: np.random.Generator) -> Case:
     """Draw short runs and long ones; one case of ten is a population."""
     first = int(rng.choice([1, 4, 16, 64]))
@@ -100,7 +73,7 @@ def sample(rng: np.random.Generator) -> Case:
         return Case(random_loop(rng), *numbers, int(rng.integers(10, 600)), first, burn, seed)
     sizes = (int(rng.integers(4, 60)), 1_000, 20_000, 60_000)
     horizon = int(rng.choice(sizes, p=(0.1, 0.1, 0.4, 0.4)))
-    return Case(mild(rng), *numbers, horizon, first, burn, seed)
+    return Case(mild_drift(rng), *numbers, horizon, first, burn, seed)
 
 
 def run(case: Case, **told: float | str) -> Proof:
