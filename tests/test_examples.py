@@ -9,6 +9,7 @@ import pytest
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 SAYS = {
     "compare_planners.py": ("modified_policy_iteration, gamma 0.999", "45 of 45 cells computed"),
+    "credit_desk.py": ("settled: 0.30, earns 0.1690", "breaks a limit by 0.0129", "primal-dual: "),
     "files_and_structure.py": ("river.tra", "3 components, 2 of them closed"),
     "finite_horizon.py": ("v has shape (21, 6)", "in every state: True"),
     "frozen_lake.py": ("SFFFFFFF", "from the start: 0.414640"),
