@@ -23,6 +23,7 @@ from mdptheory.models.ambiguity import (
 )
 from mdptheory.models.bandit import BanditProblem, GaussianBandit
 from mdptheory.models.bandit_run import BanditRun, BestArm, LoopConstants
+from mdptheory.models.delayed_impact import DelayedImpact, ImpactRegime, PolicyImpact
 from mdptheory.models.factor_ambiguity import (
     ChiSquarePenalty,
     FactorAmbiguity,
@@ -81,6 +82,7 @@ __all__ = [
     "ClosedLoop",
     "ContaminationSet",
     "Convergence",
+    "DelayedImpact",
     "DemographicParity",
     "Discounted",
     "EVaRSet",
@@ -94,6 +96,7 @@ __all__ = [
     "FiniteHorizon",
     "FiniteSet",
     "GaussianBandit",
+    "ImpactRegime",
     "IntervalSet",
     "KLBall",
     "KLPenalty",
@@ -111,6 +114,7 @@ __all__ = [
     "OfflineCertificate",
     "OfflineData",
     "OfflineStatistics",
+    "PolicyImpact",
     "RealData",
     "ResidualRows",
     "RobustSolution",

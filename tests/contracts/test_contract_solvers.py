@@ -28,6 +28,10 @@ ROBUST = (  # their promises are in test_contract_robust.py
 LINEAR = (  # of linear MDPs; theirs are in tests/solvers/test_solvers_linear.py
     "expected_total", "linear_evaluate", "linear_occupation", "linear_plan", "robust_operator",
 )  # fmt: skip
+FAIR = (  # of bandits and of acceptance policies; theirs are in their own files
+    "best_arm", "demographic_parity_policy", "equal_opportunity_policy", "max_utility",
+    "monte_carlo_best_arm",
+)  # fmt: skip
 LIMITED = ("value_iteration", "modified_policy_iteration", "policy_iteration")
 INTERPRETED = bool(numba.config.DISABLE_JIT)
 ARRAYS = ("choice_ptr", "action", "row_ptr", "next_state", "prob", "reward")
@@ -126,7 +130,7 @@ def bits(solution):
 
 def test_every_public_solver_is_on_the_list():
     nominal = {name for names in SOLVERS.values() for name in names}
-    assert nominal | set(ROBUST) | set(LINEAR) == set(solvers.__all__)
+    assert nominal | set(ROBUST) | set(LINEAR) | set(FAIR) == set(solvers.__all__)
 
 
 @on_all_cases
@@ -213,7 +217,7 @@ def test_max_iter_is_reported_with_a_bound_that_holds(solver):
 
 
 @pytest.mark.parametrize(
-    "solver", sorted(set(solvers.__all__) - {"backward_induction", *ROBUST, *LINEAR})
+    "solver", sorted(set(solvers.__all__) - {"backward_induction", *ROBUST, *LINEAR, *FAIR})
 )
 @pytest.mark.parametrize("tol", [0.0, -1.0, float("nan")])
 def test_a_tolerance_that_is_not_positive_is_refused(solver, tol):
