@@ -83,10 +83,12 @@ def plot_thresholds(
         else:
             _group_lines(axes, env, run)
         axes.set_title(label, fontsize="medium")
-        axes.set_xlabel("round")
+        _count_rounds(axes, bins=4)
     panels[0].set_ylabel("threshold")
     above.suptitle(_LEGEND[env.thresholds.ndim], fontsize="small")
     _sums(below.subplots(1, 2), labelled)
+    lines = below.axes[1].get_legend_handles_labels()
+    below.legend(*lines, loc="outside lower center", ncols=4, frameon=False, fontsize="small")
     return figure
 
 
@@ -123,7 +125,6 @@ def _group_lines(axes: Any, env: ThresholdLoop, run: BanditRun) -> None:
 def _best_line(axes: Any, run: BanditRun, height: float, colour: str) -> None:
     axes.axhline(height, color=colour, linestyle=":", linewidth=1.4)
     axes.set_xlim(0, len(run.arms))
-    axes.locator_params(axis="x", nbins=4)
 
 
 def _sums(panels: Any, runs: Mapping[str, BanditRun]) -> None:
@@ -139,10 +140,15 @@ def _sums(panels: Any, runs: Mapping[str, BanditRun]) -> None:
     reward.set_ylabel("mean reward so far")
     violation.set_ylim(bottom=0.0)
     for axes in panels:
-        axes.set_xlabel("round")
-        axes.locator_params(axis="x", nbins=5)
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(frameon=False, fontsize="small")
+        _count_rounds(axes, bins=5)
+
+
+def _count_rounds(axes: Any, *, bins: int) -> None:
+    """Write round numbers along the horizontal axis, 20k for 20,000."""
+    ticker = require("matplotlib.ticker", "figures")
+    axes.set_xlabel("round")
+    axes.locator_params(axis="x", nbins=bins)
+    axes.xaxis.set_major_formatter(ticker.EngFormatter(sep=""))
 
 
 def _blocks(horizon: int) -> Any:

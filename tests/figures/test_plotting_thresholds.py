@@ -57,7 +57,6 @@ def test_one_run_needs_no_label_and_infeasible_is_said():
     figure = plot_thresholds(env, run_of([1, 2, 1], env, feasible=False))
     assert len(figure.axes) == 3
     assert len(figure.axes[0].patches) == 3
-    assert figure.axes[1].get_legend() is None
     assert figure.axes[2].lines[-1].get_label() == "least violating threshold, settled"
     assert plot_thresholds(env, run_of([1], env), figure=figure) is figure
 
