@@ -13,6 +13,7 @@ from mdptheory._validation import (
     check_finite,
     check_number,
     check_shape,
+    place,
     read_only,
 )
 from mdptheory.errors import InvalidModelError
@@ -38,6 +39,12 @@ class BanditProblem:
         """Refuse no arms, no reward, or two channels of one name."""
         check_count("n_arms", self.n_arms)
         channels = tuple(self.channels)
+        for i, channel in enumerate(channels):
+            if not isinstance(channel, Channel):
+                raise TypeError(
+                    f"channels[{i}] is {channel!r} of type {type(channel).__name__}; expected a"
+                    " Channel"
+                )
         names = [channel.name for channel in channels]
         if not names or names[0] != "reward" or channels[0].trials:
             raise InvalidModelError(
@@ -84,7 +91,7 @@ class GaussianBandit:
     Raises
     ------
     InvalidModelError
-        If shapes differ or an entry is not finite.
+        If shapes differ, or an entry or a mean that can be reached is not finite.
     """
 
     reward: FloatArray
@@ -129,6 +136,22 @@ class GaussianBandit:
         object.__setattr__(self, "sigma_residuals", read_only(sigma))
         check_number("inertia", self.inertia, low=0.0, high=1.0, open_high=True)
         check_number("start", self.start, low=-1e300, high=1e300)
+        self._check_means()
+
+    def _check_means(self) -> None:
+        """Refuse slopes so steep that a mean overflows at an end of what z reaches."""
+        for name in ("reward", "residual"):
+            base = self.reward if name == "reward" else self.residuals
+            slope = getattr(self, f"{name}_slope")
+            for z in self.ends:
+                with np.errstate(over="ignore"):
+                    mean = base + slope * z
+                if not np.isfinite(mean).all():
+                    at = tuple(int(i) for i in np.argwhere(~np.isfinite(mean))[0])
+                    raise InvalidModelError(
+                        f"{place(f'{name}_slope', at)} is {slope[at]}; expected finite means, also"
+                        f" at z = {z}, which can be reached"
+                    )
 
     @property
     def n_arms(self) -> int:

@@ -38,8 +38,13 @@ class Channel:
 
     def __post_init__(self) -> None:
         """Refuse a scale that is not positive, or an empty range."""
+        if not isinstance(self.name, str):
+            raise TypeError(
+                f"name is {self.name!r} of type {type(self.name).__name__}; expected a str"
+            )
         check_number("scale", self.scale, low=0.0, open_low=True, open_high=True)
-        if not self.low <= self.high:
+        check_number("low", self.low)
+        if check_number("high", self.high) < self.low:
             raise InvalidModelError(
                 f"low is {self.low} and high is {self.high}; expected low <= high"
             )
@@ -116,13 +121,19 @@ class LinearResidual:
     offset: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse coefficients that are no numbers or that are all 0."""
-        for name, value in self.coefficients.items():
-            check_number(f"coefficients[{name!r}]", value, low=-1e300, high=1e300)
-        if not any(self.coefficients.values()):
-            raise InvalidModelError(
-                f"coefficients is {dict(self.coefficients)}; expected one other than 0"
+        """Refuse coefficients that are no numbers or that are all 0; keep a copy."""
+        if not isinstance(self.coefficients, Mapping):
+            raise TypeError(
+                f"coefficients is of type {type(self.coefficients).__name__}; expected a mapping"
+                " from names of channels to numbers"
             )
+        kept = {
+            name: check_number(f"coefficients[{name!r}]", value, low=-1e300, high=1e300)
+            for name, value in self.coefficients.items()
+        }
+        if not any(kept.values()):
+            raise InvalidModelError(f"coefficients is {kept}; expected one other than 0")
+        object.__setattr__(self, "coefficients", kept)
         check_number("offset", self.offset, low=-1e300, high=1e300)
 
 
@@ -169,6 +180,8 @@ def residual_rows(
     ------
     InvalidModelError
         If a constraint needs a channel that is not there.
+    TypeError
+        If ``constraints`` is no sequence of constraints.
 
     Notes
     -----
@@ -186,6 +199,11 @@ def residual_rows(
     >>> rows.level.tolist()
     [0.1, 0.1, -0.3]
     """
+    if not isinstance(constraints, Sequence):
+        raise TypeError(
+            f"constraints is {constraints!r} of type {type(constraints).__name__}; expected a"
+            " sequence of constraints, perhaps of one"
+        )
     names = [channel.name for channel in channels]
     rows: list[tuple[dict[str, float], float, int]] = []
     for i, constraint in enumerate(constraints):

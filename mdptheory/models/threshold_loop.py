@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,8 @@ from mdptheory.models.bandit import BanditProblem
 from mdptheory.models.fair_constraints import Channel
 
 MONOTONE = 1e-12
+MAX_BATCH = 10**6
+"""Beyond, tables of logarithms of factorials would take longer than the rounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,8 @@ class LoopDynamics:
     q_low, q_high : float
         Range of the favourable-label rates.
     p_low, p_high : float, optional
-        Range of the share of the first group; within 0.25 of p0 and inside [0.05, 0.95] if absent.
+        Range of the share of the first group. If absent, within 0.25 of p0 and inside [0.05,
+        0.95], and up to p0 where that lies outside.
     stochastic : bool
         Whether p follows the accepted share of the batch and not its mean.
     """
@@ -73,6 +76,11 @@ class LoopDynamics:
         for name in ("q_low", "q_high", "p_low", "p_high"):
             if getattr(self, name) is not None:
                 check_number(name, getattr(self, name), low=0.0, high=1.0)
+        for rate, low, high in (("q", self.q_low, self.q_high), ("p", self.p_low, self.p_high)):
+            if low is not None and high is not None and low > high:
+                raise InvalidModelError(
+                    f"{rate}_low is {low} and {rate}_high is {high}; expected a range"
+                )
         check_flag("stochastic", self.stochastic)
 
     @classmethod
@@ -146,13 +154,16 @@ class ThresholdLoop:
         check_flag("stratified", self.stratified)
         for name, array in (("thresholds", thresholds), ("survival", survival), ("q0", q0)):
             object.__setattr__(self, name, read_only(array))
-        object.__setattr__(self, "groups", check_names("groups", self.groups, 2))
+        groups = check_names("groups", self.groups, 2)
+        if groups is None:
+            raise TypeError("groups is None; expected the names of two groups")
+        object.__setattr__(self, "groups", groups)
         object.__setattr__(self, "batch", _checked_batch(self.batch, self.stratified))
         object.__setattr__(self, "dynamics", _with_range(self.dynamics, self.p0))
-        low, high = float(self.dynamics.p_low or 0.0), float(self.dynamics.p_high or 0.0)
-        check_number("p0", self.p0, low=low, high=high)
+        d = self.dynamics
+        _check_start("p0", self.p0, "p", d.p_low, d.p_high)
         for g, rate in enumerate(q0):
-            check_number(f"q0[{g}]", rate, low=self.dynamics.q_low, high=self.dynamics.q_high)
+            _check_start(f"q0[{g}]", rate, "q", d.q_low, d.q_high)
 
     @property
     def n_arms(self) -> int:
@@ -268,18 +279,39 @@ def _check_survival(survival: FloatArray, thresholds: FloatArray) -> None:
                 )
 
 
-def _checked_batch(batch: int | tuple[int, int], stratified: bool) -> int | tuple[int, int]:
-    if isinstance(batch, int | np.integer):
-        return check_count("batch", batch)
-    sizes = tuple(check_count(f"batch[{g}]", n) for g, n in enumerate(batch))
+def _checked_batch(batch: Any, stratified: bool) -> int | tuple[int, int]:
+    if not isinstance(batch, tuple | list | np.ndarray):
+        return _checked_size("batch", batch)
+    sizes = tuple(_checked_size(f"batch[{g}]", n) for g, n in enumerate(batch))
     if len(sizes) != 2 or not stratified:
-        wanted = "two numbers, one a group" if stratified else "one number without stratified"
+        wanted = "a number or two, one a group" if stratified else "one number without stratified"
         raise InvalidModelError(f"batch is {sizes}; expected {wanted}")
     return sizes[0], sizes[1]
 
 
+def _checked_size(name: str, value: Any) -> int:
+    if check_count(name, value) > MAX_BATCH:
+        raise InvalidModelError(f"{name} is {value}; expected at most {MAX_BATCH}")
+    return int(value)
+
+
 def _with_range(dynamics: LoopDynamics, p0: float) -> LoopDynamics:
+    """Fill in the range of p: it holds p0 unless the caller's own end is on the wrong side."""
+    if not isinstance(dynamics, LoopDynamics):
+        raise TypeError(
+            f"dynamics is {dynamics!r} of type {type(dynamics).__name__}; expected LoopDynamics"
+        )
     p0 = check_number("p0", p0, low=0.0, high=1.0)
-    low = max(0.05, p0 - 0.25) if dynamics.p_low is None else dynamics.p_low
-    high = min(0.95, p0 + 0.25) if dynamics.p_high is None else dynamics.p_high
+    low = min(p0, max(0.05, p0 - 0.25)) if dynamics.p_low is None else dynamics.p_low
+    high = max(p0, min(0.95, p0 + 0.25)) if dynamics.p_high is None else dynamics.p_high
     return replace(dynamics, p_low=low, p_high=high)
+
+
+def _check_start(name: str, value: float, rate: str, low: float | None, high: float | None) -> None:
+    assert low is not None
+    assert high is not None  # filled in
+    if not low <= value <= high:
+        raise InvalidModelError(
+            f"{name} is {value}; expected a number in [{low:g}, {high:g}], from {rate}_low to"
+            f" {rate}_high of dynamics"
+        )
