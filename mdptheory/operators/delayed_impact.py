@@ -119,6 +119,11 @@ def outcome_curve(
         Concave and linear between its kinks, which are the sums of the highest scores' masses: the
         slope is the change of the marginal applicant's score, which falls as more are accepted.
 
+    Raises
+    ------
+    InvalidModelError
+        If there is no such group, or a rate is none.
+
     Examples
     --------
     >>> curve = outcome_curve(DelayedImpact([[0.5, 0.5]], [0.0, 1.0], c_plus=1.0, c_minus=-2.0), 0)
