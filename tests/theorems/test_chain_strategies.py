@@ -78,6 +78,13 @@ def test_no_case_violates_a_link(chain_id, data):
         ("ofs.infeasible", "once", "each_round"),
         ("ofs.certificates", "half", "tracked"),
         ("ofs.grid", "quarter", "near_as_good"),
+        ("ofs.audits", "once", "not_too_lenient"),
+        ("ofs.constants", "blind", "lipschitz"),
+        ("ofs.constants", "no_c0", "contracts"),
+        ("ofs.transient", "faster", "segment"),
+        ("ofs.epochs", "half_bias", "biased"),
+        ("ofs.epochs", "absolute", "excess"),
+        ("ofs.uniform_bias", "strong", "averaged"),
     ],
 )
 def test_strategy_reaches_what_breaks_a_twin(chain_id, twin, link):

@@ -113,6 +113,16 @@ def test_twin_is_caught_by_every_link_that_it_names(chain_id, name):
         ("r2pvi.range_shrinkage", "ball"),
         ("r2pvi.range_shrinkage", "penalty"),
         ("r2pvi.structured", "convexity"),
+        ("ofs.constants", "contracts"),
+        ("ofs.constants", "stays"),
+        ("ofs.constants", "within"),
+        ("ofs.constants", "lipschitz"),
+        ("ofs.transient", "segment"),
+        ("ofs.transient", "count"),
+        ("ofs.epochs", "biased"),
+        ("ofs.epochs", "rooted"),
+        ("ofs.epochs", "counted"),
+        ("ofs.epochs", "drifted"),
     ],
 )
 def test_the_constant_cannot_be_improved(chain_id, name):
