@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from mdptheory.models import GaussianBandit
-from proofs_checks import ofs_grid
+from proofs_checks import ofs_audits, ofs_grid
 from proofs_checks._bandit_runs import Game, game_of, on_the_limit
 
 # isort: split
@@ -55,6 +55,27 @@ def grids(draw: DrawFn) -> ofs_grid.Case:
     return ofs_grid.Case(reward, residuals, draw(st.sampled_from(SCALES)), k, horizon, draw(SEEDS))
 
 
+@st.composite
+def audits(draw: DrawFn) -> ofs_audits.Case:
+    """Generate one to three thresholds and short audits; shrinks towards nobody accepted."""
+    k = draw(st.integers(1, 3))
+    table = np.array(draw(_tenths(0, 10, 4 * k))).reshape(2, 2, k)
+    survival = -np.sort(-table, axis=2)
+    q, limits = np.array(draw(_tenths(1, 9, 2))), np.array(draw(_tenths(0, 3, 3)))
+    return ofs_audits.Case(
+        survival,
+        draw(st.sampled_from((0.5, 0.2))),
+        q,
+        draw(st.sampled_from((1.0, 2.0))),
+        draw(st.sampled_from((1, 2, 10))),
+        draw(st.booleans()),
+        limits,
+        draw(st.sampled_from((20, 40))),
+        draw(SEEDS),
+        draw(st.booleans()),
+    )
+
+
 def feasible_games() -> SearchStrategy[Game]:
     """Generate games whose first arm is feasible."""
     return games(feasible=True)
@@ -67,4 +88,5 @@ CASES: dict[str, Callable[[], SearchStrategy[object]]] = {
     "ofs.infeasible": games,
     "ofs.certificates": games,
     "ofs.grid": grids,
+    "ofs.audits": audits,
 }

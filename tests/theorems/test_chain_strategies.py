@@ -78,7 +78,7 @@ def test_no_case_violates_a_link(chain_id, data):
         ("ofs.infeasible", "once", "each_round"),
         ("ofs.certificates", "half", "tracked"),
         ("ofs.grid", "quarter", "near_as_good"),
-        ("ofs.audits", "once", "not_too_lenient"),
+        ("ofs.audits", "rounds", "union"),
         ("ofs.constants", "blind", "lipschitz"),
         ("ofs.constants", "no_c0", "contracts"),
         ("ofs.transient", "faster", "segment"),
