@@ -222,7 +222,7 @@ def _words(limit: FairConstraint) -> str:
         case DemographicParity(tol):
             return f"the groups' acceptance rates differ by at most {tol:g}"
         case EqualOpportunity(tol):
-            return f"their acceptance rates among label 1 differ by at most {tol:g}"
+            return f"the groups' acceptance rates among label 1 differ by at most {tol:g}"
         case ServiceRate(min_rate):
             return f"at least {min_rate:g} of all are accepted"
         case LinearResidual():

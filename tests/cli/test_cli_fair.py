@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 
 import numpy as np
 import pandas as pd
@@ -204,6 +205,20 @@ def test_no_feasible_threshold_is_a_note(capsys, people):
     assert "no threshold is feasible; 0.3 violates the limits least, by 0." in out
     assert "note: no arm satisfies the constraints" in out
     assert "nan" in out  # there is nothing to measure regret by
+    words = own(people, "--grid", "0.3,0.9,4", "--service", "1")
+    code, out, err = run(capsys, "fair", "best", *words)
+    assert (code, err) == (0, "")
+    assert "infeasible, violates least" in out
+    assert len(run_json(capsys, "fair", "best", *words)[1]["notes"]) == 1
+
+
+def test_progress_is_drawn_for_people_only(capsys, monkeypatch):
+    plain = run(capsys, "fair", "run", *GERMAN, *SHORT)
+    assert plain[2] == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    shown = run(capsys, "fair", "run", *GERMAN, *SHORT)
+    assert shown[:2] == plain[:2]
+    assert "ofs" in shown[2]
 
 
 def test_constants_and_what_they_prove(capsys):
