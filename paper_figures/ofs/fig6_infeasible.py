@@ -4,10 +4,11 @@ Left: eight arms with two residuals of at least 0.1 each and no feedback; right:
 limit on the gap and a least reward that no threshold meets together. Cumulative violation minus
 that of the least violating arm (at its steady state on the right). OFS falls back to the arm with
 the smallest optimistic violation whenever none looks feasible, and approaches the least violating
-arm; learners that ignore or price constraints pay for ever. Purple: the bound OFS-T3 with
-probability 0.95, and the certificate that each run computes from its own counts, both derived here
-for bandits without feedback, so there is none on the right. Curves are means over seeds with the
-range of the middle 90 % of them; what is below 1 is drawn at 1.
+arm; UCB and pessimistic search pay for ever, and so does the primal-dual learner on the right,
+while on the left its largest price is penalty enough. Purple: the bound OFS-T3 with probability
+0.95, and the certificate that each run computes from its own counts, both derived here for bandits
+without feedback, so there is none on the right. Curves are means over seeds with the range of the
+middle 90 % of them; what is below 1 is drawn at 1.
 """
 
 from collections.abc import Sequence
