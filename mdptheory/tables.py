@@ -49,7 +49,7 @@ def round_table(
     >>> from mdptheory.models import GaussianBandit
     >>> run = ofs(GaussianBandit([0.5, 0.4]), 100, rng=0)
     >>> table = round_table([run, run], {"method": ["first", "second"]})
-    >>> len(table["round"]), table["method"][-1]
+    >>> len(table["round"]), str(table["method"][-1])
     (200, 'second')
     """
     several, given = _checked(runs, labels)

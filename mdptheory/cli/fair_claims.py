@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mdptheory.cli import report
-from mdptheory.cli.fair_report import bound_text, print_head
+from mdptheory.cli.fair_report import bound_text, print_head, worst_round
 from mdptheory.cli.fair_source import Desk
 from mdptheory.models import LoopConstants, residual_rows
 
@@ -50,10 +50,7 @@ def claims(desk: Desk, constants: LoopConstants, rounds: int, delta: float) -> C
     rows = residual_rows(desk.limits, channels)
     used = (rows.matrix != 0).any(axis=0)
     used[0] = True
-    reach = channels[0].high - channels[0].low
-    low, high = (np.array([getattr(c, end) for c in channels]) for end in ("low", "high"))
-    caps = np.maximum(rows.matrix, 0) @ high + np.minimum(rows.matrix, 0) @ low - rows.level
-    cap = float(caps.max(initial=0.0))
+    reach, cap = worst_round(desk)
     method = "ofs" if constants.is_open else "ofs-epochs"
     most = (rounds * reach, rounds * cap)
     reason = _reason(desk, used, constants)
@@ -143,23 +140,16 @@ def _claim_text(claimed: Claims) -> str:
         return f"no formula bounds {runs} in advance: {claimed.reason}"
     sure = f"with probability {1.0 - claimed.delta:.10g}"
     regret, violation = (
-        bound_text(bound, claimed.rounds) for bound in (claimed.regret, claimed.violation)
+        bound_text(bound, claimed.rounds, most / claimed.rounds)
+        for bound, most in (
+            (claimed.regret, claimed.most_regret),
+            (claimed.violation, claimed.most_violation),
+        )
     )
-    first = (
+    return (
         f"certificate: {sure}, if some threshold is feasible, {runs} lose at most {regret} of"
         f" reward to the best one and violate the limits by at most {violation} in sum"
     )
-    empty = [
-        name
-        for name, bound, most in (
-            ("reward", claimed.regret, claimed.most_regret),
-            ("violation", claimed.violation, claimed.most_violation),
-        )
-        if bound >= most
-    ]
-    if not empty:
-        return first
-    return f"{first}; for the {' and the '.join(empty)} that says nothing yet: more --rounds do"
 
 
 def fields(desk: Desk, constants: LoopConstants, claimed: Claims) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from mdptheory._typing import BoolArray, FloatArray
 from mdptheory.cli import report
 from mdptheory.cli.failures import printable
 from mdptheory.cli.fair_source import Desk, limit_text
-from mdptheory.models import BanditRun, BestArm
+from mdptheory.models import BanditRun, BestArm, residual_rows
 from mdptheory.tables import LAST_SHARE, PRICE, Table
 
 FEASIBLE = 1e-9
@@ -170,10 +170,21 @@ def _fixed(number: float) -> str:
     return f"{round(number, 4) + 0.0:.4f}"
 
 
-def bound_text(bound: float, rounds: int) -> str:
+def worst_round(desk: Desk) -> tuple[float, float]:
+    """Return the most that one round can lose of reward, and violate."""
+    channels, rows = desk.env.channels, residual_rows(desk.limits, desk.env.channels)
+    low, high = (np.array([getattr(c, end) for c in channels]) for end in ("low", "high"))
+    caps = np.maximum(rows.matrix, 0) @ high + np.minimum(rows.matrix, 0) @ low - rows.level
+    return channels[0].high - channels[0].low, float(caps.max(initial=0.0))
+
+
+def bound_text(bound: float, rounds: int, worst: float) -> str:
     """Return an upper bound of a sum, rounded up, and what it is a round."""
     total = f"{math.ceil(bound):,}" if bound >= 100 else report.rounded_up(bound)
-    return f"{total} ({report.rounded_up(bound / rounds)} a round)"
+    each = f"{report.rounded_up(bound / rounds)} a round"
+    if bound >= rounds * worst:
+        return f"{total} ({each}, which says nothing: {worst:.3g} is the worst)"
+    return f"{total} ({each}, where {worst:.3g} is the worst)"
 
 
 def _played(desk: Desk, runs: Sequence[BanditRun]) -> str:
@@ -198,14 +209,15 @@ def certificate_text(name: str, runs: Sequence[BanditRun], told: Told) -> str:
     violations = [run.certificate_violation for run in runs]
     excess = "" if runs[0].best.feasible else " if some threshold is feasible"
     fallbacks, rounds = max(run.fallback_rounds for run in runs), len(runs[0].arms)
+    reach, cap = worst_round(told.desk)
     known = [v for v in violations if v is not None]
     if len(known) < len(runs):
         return f"no certificate: {_reason(name, told)}"
     sure = f"certificate, each run with probability {1.0 - told.delta:.10g}"
     proved = [r for r in regrets if r is not None]
-    text = f"{sure}: violation at most {bound_text(max(known), rounds)}"
+    text = f"{sure}: violation at most {bound_text(max(known), rounds, cap)}"
     if len(proved) == len(runs):
-        return f"{text}, regret at most {bound_text(max(proved), rounds)}{excess}"
+        return f"{text}, regret at most {bound_text(max(proved), rounds, reach)}{excess}"
     if fallbacks and name in OPTIMISTIC:
         return f"{text}; none of regret, as no threshold looked feasible in {fallbacks} rounds"
     return f"{text}; none of regret, which {name} does not bound"

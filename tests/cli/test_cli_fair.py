@@ -237,7 +237,10 @@ def test_constants_and_what_they_prove(capsys):
     out = run(capsys, "fair", "certify", *GERMAN, "--rounds", "1000")[1]
     assert "half of any difference is gone in 10 rounds" in out
     assert "favourable labels in young in [0.541, 0.600]" in out
-    assert "for the reward and the violation that says nothing yet: more --rounds do" in out
+    assert "a round, which says nothing: 3 is the worst) of reward" in out
+    assert "a round, which says nothing: 0.9 is the worst) in sum" in out
+    out = run(capsys, "fair", "run", *GERMAN, *SHORT, "--method", "ofs-epochs")[1]
+    assert "a round, where 3 is the worst)" in out
 
 
 def test_an_open_loop_has_the_bounds_of_bandits(capsys):
