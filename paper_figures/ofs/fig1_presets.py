@@ -53,7 +53,7 @@ class Config:
 
     horizon: int = 20_000
     seeds: int = 20
-    points: int = 200
+    points: int = 100
 
     @classmethod
     def quick(cls) -> Self:

@@ -28,6 +28,7 @@ from paper_figures.ofs._style import COLOURS, DASHED, DOTTED, FEASIBLE, PRESETS,
 NAMES = ("OFS", "UCB", "primal-dual")
 LOOKS = (("#333333", "-"), ("#CC6677", "-"), ("#4477AA", DASHED))
 TOL = 1e-9
+SIZES = 16  # of circles, by diameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +125,18 @@ def _thresholds(ax: Any, data: dict[str, Any], i: int, name: str) -> None:
         )
     ax.axhline(x[int(data["best"])], color="#333333", linestyle=DOTTED, linewidth=1.3)
     middle = (edges[:-1] + edges[1:]) / 2
-    block, arm = np.nonzero(data[f"share_{i}"])
-    size = 2.0 + 90.0 * data[f"share_{i}"][block, arm]
-    ax.scatter(middle[block], x[arm], s=size, color=COLOURS[name], alpha=0.75, linewidths=0)
+    size = np.ceil(SIZES * np.sqrt(data[f"share_{i}"])).astype(int)
+    for level in range(1, SIZES + 1):
+        block, arm = np.nonzero(size == level)
+        ax.plot(
+            middle[block],
+            x[arm],
+            "o",
+            color=COLOURS[name],
+            ms=10 * level / SIZES,
+            alpha=0.75,
+            mew=0,
+        )
 
 
 def _state(ax: Any, data: dict[str, Any], i: int) -> None:
@@ -140,9 +150,9 @@ def _legend(fig: Any, data: dict[str, Any]) -> None:
 
     first, second = data["groups"]
     texts = (
-        f"share p of {first} among applicants",
-        f"favourable labels among the {first}",
-        f"favourable labels among the {second}",
+        f"share p among applicants: {first}",
+        f"favourable labels: {first}",
+        f"favourable labels: {second}",
     )
     lines = [
         Patch(color=FEASIBLE, label="feasible in the population of that round"),
