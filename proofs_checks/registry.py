@@ -11,6 +11,8 @@ from proofs_checks import (
     dr_rpo_sandwich,
     dr_rpo_soft_bellman,
     elimination,
+    fair_delayed_impact,
+    fair_performative,
     finite_horizon,
     iwocs_bracket,
     iwocs_coupled,
@@ -105,4 +107,6 @@ CHAINS: tuple[Chain, ...] = (
     ofs_transient.CHAIN,
     ofs_epochs.CHAIN,
     ofs_constants.CHAIN,
+    fair_delayed_impact.CHAIN,
+    fair_performative.CHAIN,
 )

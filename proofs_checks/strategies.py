@@ -33,6 +33,7 @@ from proofs_checks import (
 )
 from proofs_checks._bandit_strategies import CASES as BANDIT_CASES
 from proofs_checks._cases import Arm, build
+from proofs_checks._fair_strategies import CASES as FAIR_CASES
 from proofs_checks._iwocs_strategies import CASES as IWOCS_CASES
 from proofs_checks._loop_strategies import CASES as LOOP_CASES
 from proofs_checks._oracles import as_floats, exact_policy_iteration, exact_policy_value
@@ -316,4 +317,5 @@ CASES: dict[str, Callable[[], SearchStrategy[object]]] = {
     **SOFT_CASES,
     **BANDIT_CASES,
     **LOOP_CASES,
+    **FAIR_CASES,
 }

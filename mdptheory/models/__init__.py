@@ -55,6 +55,7 @@ from mdptheory.models.linear_plan import LinearPlan
 from mdptheory.models.objective import Discounted, FiniteHorizon, Objective, TotalReward
 from mdptheory.models.offline import OfflineData, OfflineStatistics, RealData
 from mdptheory.models.offline_certificate import OfflineCertificate
+from mdptheory.models.performative import PerformativeGaussian
 from mdptheory.models.result import (
     BoundsCertificate,
     Convergence,
@@ -114,6 +115,7 @@ __all__ = [
     "OfflineCertificate",
     "OfflineData",
     "OfflineStatistics",
+    "PerformativeGaussian",
     "PolicyImpact",
     "RealData",
     "ResidualRows",
