@@ -294,12 +294,14 @@ CHAIN = Chain(
         Twin(
             "as_many_gaps",
             "K thresholds are said to divide the range into K spacings",
+            sample=narrow,
             links={"nearest": partial(nearest, gaps=0)},
             expect_link="nearest",
         ),
         Twin(
             "quarter",
             "a quarter of a spacing is said to be enough",
+            sample=narrow,
             links={"near_as_good": partial(near_as_good, share=0.25)},
             expect_link="near_as_good",
         ),

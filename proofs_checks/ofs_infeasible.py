@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 
 from mdptheory.algorithms.fair_bounds import infeasible_bound, log_term
+from mdptheory.models import GaussianBandit
 from mdptheory.theory import Chain, Check, Event, Link, Provenance, Twin
 from mdptheory.theory.chain import Checks
 from proofs_checks._bandit_oracle import falls_back_on_reward
@@ -13,6 +14,7 @@ from proofs_checks._bandit_runs import (
     Game,
     Replay,
     erred,
+    game_of,
     is_small,
     named_game,
     random_game,
@@ -31,6 +33,12 @@ def sample(rng: np.random.Generator) -> Case:
 def hopeless(rng: np.random.Generator) -> Case:
     """Draw the noise of eight arms that all violate, the one that earns most worst."""
     return named_game(int(rng.integers(2**31)), shift=0.1, horizon=3000)
+
+
+def harmless(rng: np.random.Generator) -> Case:
+    """Draw the noise of two arms far within their limit."""
+    bandit = GaussianBandit(np.array([0.5, 0.6]), np.full((2, 1), -0.5), 0.25, 0.25)
+    return game_of(bandit, 1000, int(rng.integers(2**31)))
 
 
 # ---- links --------------------------------------------------------------------------------------
@@ -107,7 +115,8 @@ CHAIN = Chain(
         ),
         Twin(
             "sign",
-            "residuals are taken for slacks",
+            "residuals are taken for slacks, on two arms far within their limit",
+            sample=harmless,
             links={"least_is_low": partial(least_is_low, sign=-1.0)},
             expect_link="least_is_low",
         ),

@@ -77,7 +77,7 @@ def test_no_case_violates_a_link(chain_id, data):
         ("ofs.pulls", "no_log", "pulls"),
         ("ofs.infeasible", "once", "each_round"),
         ("ofs.certificates", "half", "tracked"),
-        ("ofs.grid", "quarter", "near_as_good"),
+        ("ofs.grid", "as_many_gaps", "nearest"),
         ("ofs.audits", "rounds", "union"),
         ("ofs.constants", "blind", "lipschitz"),
         ("ofs.constants", "no_c0", "contracts"),
@@ -85,6 +85,9 @@ def test_no_case_violates_a_link(chain_id, data):
         ("ofs.epochs", "half_bias", "biased"),
         ("ofs.epochs", "absolute", "excess"),
         ("ofs.uniform_bias", "strong", "averaged"),
+        ("fair.delayed_impact", "worst_first", "concave"),
+        ("fair.delayed_impact", "parity_spares", "no_harm"),
+        ("fair.performative", "one_factor", "gap"),
     ],
 )
 def test_strategy_reaches_what_breaks_a_twin(chain_id, twin, link):
