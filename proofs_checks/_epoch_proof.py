@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mdptheory._typing import FloatArray, IntArray
+from mdptheory._typing import BoolArray, FloatArray, IntArray
 from mdptheory.algorithms.fair_bounds import Epochs, closed_loop_bound, epoch_log_term
 from proofs_checks._loop_runs import Epoch, Story, epochs_of
 
@@ -95,7 +95,7 @@ class Proof:
         return self.table("before") + self.table("keep")
 
     @property
-    def whole(self) -> FloatArray:
+    def whole(self) -> BoolArray:
         """Which epochs were not cut: bounds are read after these only."""
         return self.table("whole") > 0
 
@@ -117,9 +117,11 @@ class Proof:
 
     # ---- sums -----------------------------------------------------------------------------------
 
-    def by_arm(self, values: FloatArray) -> FloatArray:
+    def by_arm(self, values: FloatArray | IntArray) -> FloatArray:
         """Sum values of epochs by arm, shape (K,)."""
-        return np.bincount(self.table("arm"), weights=values, minlength=self.n_arms)
+        sums: FloatArray = np.zeros(self.n_arms)
+        np.add.at(sums, self.table("arm"), values)
+        return sums
 
     @property
     def recorded(self) -> FloatArray:
