@@ -148,6 +148,7 @@ def test_the_tables_name_every_command_code_suffix_and_extra():
                  failures.INTERRUPTED):  # fmt: skip
         assert f"\n| {code} |" in README
     assert "| `mdptheory offline-robust" in README
+    assert "| `mdptheory fair run" in README
     for suffix in files._READERS:
         assert f"| `{suffix}` |" in README
     for extra in project["optional-dependencies"]:
@@ -157,10 +158,10 @@ def test_the_tables_name_every_command_code_suffix_and_extra():
 def test_every_option_in_the_table_exists(capsys):
     from mdptheory.cli import main
 
-    rows = re.findall(r"^\| `mdptheory ([\w-]+).*?` \| (.*) \|$", README, re.MULTILINE)
+    rows = re.findall(r"^\| `mdptheory ([\w-]+(?: run)?).*?` \| (.*) \|$", README, re.MULTILINE)
     assert len(rows) >= 7
     for command, text in rows:
-        assert main([command, "--help"]) == 0
+        assert main([*command.split(), "--help"]) == 0
         shown = capsys.readouterr().out
         for option in re.findall(r"--[\w-]+", text):
             assert option in shown, (command, option)
