@@ -44,6 +44,13 @@ def two_arms(rng: np.random.Generator) -> Case:
     return game_of(bandit, 1_000_000, int(rng.integers(2**31)))
 
 
+def three_arms(rng: np.random.Generator) -> Case:
+    """Draw the noise of the best arm, on its limit, one that earns less and one that violates."""
+    residuals = np.array([[0.0], [-0.1], [0.2]])
+    bandit = GaussianBandit(np.array([0.6, 0.5, 0.9]), residuals, 0.25, 0.25)
+    return game_of(bandit, 50_000, int(rng.integers(2**31)))
+
+
 def admissible(case: Case) -> bool:
     """Tell whether some arm is feasible, and the game is small."""
     return is_small(case) and case.feasible
@@ -193,7 +200,8 @@ CHAIN = Chain(
         ),
         Twin(
             "once",
-            "one radius is said to be enough, not two",
+            "one radius is said to be enough, not two, on three arms",
+            sample=three_arms,
             links={"gap": partial(gap, factor=1.0), "residual": partial(residual, factor=1.0)},
             expect_link=("gap", "residual"),
         ),
