@@ -92,10 +92,11 @@ def admissible(case: Case) -> bool:
     return is_moderate(case.env) and plan and size and small
 
 
-def missed(proof: Proof) -> bool:
+def missed(proof: Proof, *, scale: float = 1.0) -> bool:
     """Tell whether some average's noise exceeds its radius at the end of a whole epoch."""
     noise = np.abs(proof.averages(proof.noises))[:, proof.story.used]
-    return bool((noise > proof.radius(proof.counts[proof.whole])[:, proof.story.used]).any())
+    radius = scale * proof.radius(proof.counts[proof.whole])
+    return bool((noise > radius[:, proof.story.used]).any())
 
 
 # ---- links --------------------------------------------------------------------------------------
@@ -248,6 +249,12 @@ def lulled(rng: np.random.Generator) -> Case:
     return Case(lull(), 0.0, 0.0, 60_000, 1, 0, int(rng.integers(2**31)))
 
 
+def brief(rng: np.random.Generator) -> Case:
+    """Draw a run of 1000 rounds, for twins that are not about its length."""
+    drawn = sample(rng)
+    return drawn if drawn.horizon < 1_000 else replace(drawn, horizon=1_000)
+
+
 def halved(case: Case) -> Proof:
     """Report half of what was lost."""
     proof = run(case)
@@ -337,6 +344,13 @@ CHAIN = Chain(
             "radii are a twentieth",
             run=partial(run, radius_scale=0.05),
             expect_link="trusted",
+        ),
+        Twin(
+            "quarter",
+            "a quarter of the radius is claimed to be missed as rarely",
+            sample=brief,
+            events={"missed": partial(missed, scale=0.25)},
+            expect_link="missed",
         ),
         Twin(
             "two",

@@ -138,12 +138,12 @@ def earlier(story: Story) -> IntArray:
     return found
 
 
-def missed(trace: Trace, *, which: str) -> bool:
+def missed(trace: Trace, *, which: str, scale: float = 1.0) -> bool:
     """Tell whether some average's noise exceeds its radius."""
     story: Story = getattr(trace, which)
     for arm in range(story.env.n_arms):
         counts, noise = averages(story, story.noise, arm)
-        if (np.abs(noise) > radius(story, counts))[:, story.used].any():
+        if (np.abs(noise) > scale * radius(story, counts))[:, story.used].any():
             return True
     return False
 
@@ -228,6 +228,12 @@ def violation(trace: Trace, *, which: str, share: float = 1.0) -> Checks:
 # ---- broken versions ----------------------------------------------------------------------------
 
 
+def brief(rng: np.random.Generator) -> Case:
+    """Draw a run of 500 rounds at most, for twins that are not about its length."""
+    drawn = sample(rng)
+    return drawn if drawn.horizon < 500 else replace(drawn, horizon=500)
+
+
 def pinned(make: Callable[[], GaussianBandit]) -> Callable[[np.random.Generator], Case]:
     """Return a sampler of long runs on one bandit."""
 
@@ -310,6 +316,16 @@ CHAIN = Chain(
                 "violation_wide": partial(violation, which="wide", share=0.0),
             },
             expect_link=("violation_plain", "violation_wide"),
+        ),
+        Twin(
+            "quarter",
+            "a quarter of the radius is claimed to be missed as rarely",
+            sample=brief,
+            events={
+                "missed_plain": partial(missed, which="plain", scale=0.25),
+                "missed_wide": partial(missed, which="wide", scale=0.25),
+            },
+            expect_link=("missed_plain", "missed_wide"),
         ),
         Twin(
             "no_slack",
