@@ -165,9 +165,13 @@ def lipschitz(trace: Trace) -> Checks:
 def without_c0(env: Loop) -> LoopConstants:
     """Forget what accepting the bad does to kappa."""
     found = certify(env)
-    if isinstance(env, GaussianBandit):
+    if isinstance(env, GaussianBandit) or found.is_open:
         return found
-    return replace(found, kappa=certify(replace(env, dynamics=replace(env.dynamics, c0=0.0))).kappa)
+    d, s = env.dynamics, env.survival
+    spread = float(np.abs(s[:, 1] - s[:, 0]).sum(axis=0).max()) if d.eta_q else 0.0
+    rows = [1 - d.eta_q * (1 - d.c1 * float(s[:, 1].max()))] if d.eta_q else []
+    rows += [1 - d.eta_p * (1 - d.c_p * spread)] if d.eta_p else []
+    return replace(found, kappa=max(rows))
 
 
 def last_arm_only(env: Loop) -> LoopConstants:
