@@ -21,10 +21,6 @@ from mdptheory.algorithms.dr_rpo import dr_rpo, dr_rpo_learner
 from mdptheory.algorithms.drpvi import drpvi
 from mdptheory.algorithms.drvi_l import drvi_l
 from mdptheory.algorithms.fair_baselines import (
-    explore_then_commit,
-    explore_then_commit_learner,
-    fixed_arm,
-    fixed_arm_learner,
     greedy_feasible,
     greedy_feasible_learner,
     pessimistic_ucb,
@@ -33,6 +29,12 @@ from mdptheory.algorithms.fair_baselines import (
     primal_dual_ucb_learner,
     ucb,
     ucb_learner,
+)
+from mdptheory.algorithms.fixed_plans import (
+    explore_then_commit,
+    explore_then_commit_learner,
+    fixed_arm,
+    fixed_arm_learner,
 )
 from mdptheory.algorithms.iwocs import (
     IWOCSOptions,

@@ -15,9 +15,12 @@ from mdptheory.algorithms._bandit_records import (
     BanditInfo,
     BanditOptions,
     BanditState,
+    blank_memory,
     copied,
+    empty_logs,
     fell_back,
     frozen,
+    stacked_memory,
 )
 from mdptheory.algorithms._bandit_task import Plan, Rule, bandit_plan, problem_of
 from mdptheory.errors import GuaranteeWarning, InvalidModelError
@@ -26,8 +29,6 @@ from mdptheory.kernels.bandit_records import (
     ARM,
     CLAIM_REWARD,
     CLAIM_VIOLATION,
-    CLOCKS,
-    COMMIT,
     FALLBACKS,
     LEFT,
     OBSERVED,
@@ -90,7 +91,7 @@ class BanditLearner:
 
     def init(self) -> BanditState:
         """Return the state before the first round."""
-        return BanditState(0, frozen(_blank(self.plan.task, self.problem.n_arms, self.start)))
+        return BanditState(0, frozen(blank_memory(self.plan.task, self.problem.n_arms, self.start)))
 
     def select(self, state: BanditState) -> int:
         """Return the arm of the next round.
@@ -177,7 +178,7 @@ class BanditLearner:
             What happened.
         """
         memory = copied(state.memory)
-        log = Log._make(array[0] for array in _logs(1, 1, 1, n_places(env), memory))
+        log = Log._make(array[0] for array in empty_logs(1, 1, 1, n_places(env), memory))
         draws = np.empty((1, n_draws(env)))
         draw_rounds(env, rng, draws)
         task = self._task(env, math.nan)
@@ -219,9 +220,11 @@ class BanditLearner:
             return ()
         best = best_arm(env, self.constraints)
         task = self._task(env, best.reward if best.feasible else math.nan)
-        memories = _stacked(_blank(task, self.problem.n_arms, env.start_state), len(generators))
+        memories = stacked_memory(
+            blank_memory(task, self.problem.n_arms, env.start_state), len(generators)
+        )
         every = self.options.record_every
-        logs = _logs(len(generators), self.horizon, every, n_places(env), memories)
+        logs = empty_logs(len(generators), self.horizon, every, n_places(env), memories)
         self._play(task, env, generators, memories, logs, threads)
         runs = tuple(
             self._result(
@@ -361,44 +364,3 @@ def bandit_learner(
     plan = bandit_plan(env, horizon, given, rule, chosen)
     start = np.zeros(1) if isinstance(env, BanditProblem) else env.start_state
     return BanditLearner(problem, int(horizon), given, chosen, plan, start)
-
-
-def _blank(task: Task, n_arms: int, start: FloatArray) -> Memory:
-    """Return the memory of no round."""
-    m, c = task.matrix.shape
-    clock = np.zeros(CLOCKS, dtype=np.int64)
-    clock[ARM] = clock[COMMIT] = -1
-    return Memory(
-        pulls=np.zeros(n_arms, dtype=np.int64),
-        epochs=np.zeros(n_arms, dtype=np.int64),
-        total=np.zeros((n_arms, c)),
-        weight=np.zeros((n_arms, c)),
-        estimate=np.zeros((n_arms, c)),
-        radius=np.full((n_arms, c), np.inf),
-        mean=np.zeros(n_arms),
-        upper=np.full(n_arms, np.inf),
-        low=np.zeros(n_arms),
-        high=np.full(n_arms, np.inf if m else -np.inf),
-        residual=np.full((n_arms, m), -np.inf),
-        claim=np.tile([task.reward_range, task.violation_cap], (n_arms, 1)),
-        dual=np.zeros(m),
-        decay=np.ones(1),
-        clock=clock,
-        sums=np.zeros(SUMS + m),
-        state=np.array(start),
-    )
-
-
-def _stacked(memory: Memory, n: int) -> Memory:
-    """Return n writable copies along a leading axis."""
-    return Memory._make(np.repeat(array[None], n, axis=0) for array in memory)
-
-
-def _logs(n_runs: int, horizon: int, every: int, n_channels: int, memory: Memory) -> Log:
-    rows = -(-horizon // every)
-    return Log(
-        arms=np.empty((n_runs, horizon), dtype=np.int32),
-        means=np.empty((n_runs, rows, n_channels)),
-        states=np.empty((n_runs, rows, memory.state.shape[-1])),
-        sums=np.empty((n_runs, rows, memory.sums.shape[-1])),
-    )

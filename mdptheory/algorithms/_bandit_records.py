@@ -7,7 +7,7 @@ import numpy as np
 
 from mdptheory._typing import FloatArray, IntArray
 from mdptheory._validation import check_count, check_flag, check_number
-from mdptheory.kernels.bandit_records import FALLEN, Memory
+from mdptheory.kernels.bandit_records import ARM, CLOCKS, COMMIT, FALLEN, SUMS, Log, Memory, Task
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,3 +126,44 @@ def copied(memory: Memory) -> Memory:
 def fell_back(memory: Memory) -> bool:
     """Tell whether the arm of this epoch was chosen while none looked feasible."""
     return bool(memory.clock[FALLEN])
+
+
+def blank_memory(task: Task, n_arms: int, start: FloatArray) -> Memory:
+    """Return the memory of no round."""
+    m, c = task.matrix.shape
+    clock = np.zeros(CLOCKS, dtype=np.int64)
+    clock[ARM] = clock[COMMIT] = -1
+    return Memory(
+        pulls=np.zeros(n_arms, dtype=np.int64),
+        epochs=np.zeros(n_arms, dtype=np.int64),
+        total=np.zeros((n_arms, c)),
+        weight=np.zeros((n_arms, c)),
+        estimate=np.zeros((n_arms, c)),
+        radius=np.full((n_arms, c), np.inf),
+        mean=np.zeros(n_arms),
+        upper=np.full(n_arms, np.inf),
+        low=np.zeros(n_arms),
+        high=np.full(n_arms, np.inf if m else -np.inf),
+        residual=np.full((n_arms, m), -np.inf),
+        claim=np.tile([task.reward_range, task.violation_cap], (n_arms, 1)),
+        dual=np.zeros(m),
+        decay=np.ones(1),
+        clock=clock,
+        sums=np.zeros(SUMS + m),
+        state=np.array(start),
+    )
+
+
+def stacked_memory(memory: Memory, n: int) -> Memory:
+    """Return n writable copies along a leading axis."""
+    return Memory._make(np.repeat(array[None], n, axis=0) for array in memory)
+
+
+def empty_logs(n_runs: int, horizon: int, every: int, n_channels: int, memory: Memory) -> Log:
+    rows = -(-horizon // every)
+    return Log(
+        arms=np.empty((n_runs, horizon), dtype=np.int32),
+        means=np.empty((n_runs, rows, n_channels)),
+        states=np.empty((n_runs, rows, memory.state.shape[-1])),
+        sums=np.empty((n_runs, rows, memory.sums.shape[-1])),
+    )
