@@ -112,6 +112,8 @@ def admissible(case: Case) -> bool:
         model = case.model
     except InvalidModelError:
         return False
+    if model.group_probs.min() < 0.05:  # who is not there is no test of a rule
+        return False
     plain = 0.05 <= case.loss <= 20.0 and 0.05 <= case.harm <= 20.0
     fits = case.accept.shape == case.pi.shape == (2, len(case.rho))
     if not (plain and fits and ((case.accept >= 0) & (case.accept <= 1)).all()):
