@@ -160,6 +160,7 @@ def stacked_memory(memory: Memory, n: int) -> Memory:
 
 
 def empty_logs(n_runs: int, horizon: int, every: int, n_channels: int, memory: Memory) -> Log:
+    """Return room for what is recorded of so many runs."""
     rows = -(-horizon // every)
     return Log(
         arms=np.empty((n_runs, horizon), dtype=np.int32),

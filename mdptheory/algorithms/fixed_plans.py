@@ -9,10 +9,7 @@ from mdptheory.algorithms._bandit_learner import BanditLearner, bandit_learner
 from mdptheory.algorithms._bandit_records import BanditOptions
 from mdptheory.algorithms._bandit_task import Rule, problem_of
 from mdptheory.errors import InvalidModelError
-from mdptheory.kernels.bandit_records import (
-    EXPLORE,
-    FIXED,
-)
+from mdptheory.kernels.bandit_records import EXPLORE, FIXED
 from mdptheory.models import ClosedLoop
 from mdptheory.models.bandit import BanditProblem
 from mdptheory.models.bandit_run import BanditRun
