@@ -116,6 +116,7 @@ def test_german_of_the_right_format(german_path):
     assert isinstance(people, ScoredPeople)
     assert people.features.shape == (1000, 45)
     assert len(set(people.feature_names)) == 45
+    assert people.feature_names[7:10] == ("status=A12", "status=A13", "status=A14")  # not A11
     assert "personal_status" not in " ".join(people.feature_names)
     assert people.labels.sum() == 700
     assert (people.code == 0).sum() == 190
@@ -309,7 +310,7 @@ def descended(design, labels, ridge):
     weights = np.zeros(design.shape[1])
     penalty = np.r_[0.0, np.full(design.shape[1] - 1, ridge)]
     top = np.linalg.norm(design, 2) ** 2 / 4 + ridge
-    for _ in range(20_000):
+    for _ in range(5_000):
         slope = design.T @ (1 / (1 + np.exp(-design @ weights)) - labels) + penalty * weights
         weights = weights - slope / top
     return weights
@@ -321,6 +322,20 @@ def test_the_score_model_minimises_its_objective():
     labels = (design @ [0.3, 1, -2, 0] + rng.normal(size=60) > 0).astype(int)
     found = ridge_logistic(design, labels, 1.0)
     np.testing.assert_allclose(found, descended(design, labels, 1.0), atol=1e-10)
+
+
+def test_a_fold_is_scored_by_the_model_of_the_others():
+    rng = np.random.default_rng(5)
+    features = rng.normal(3.0, 2.0, size=(40, 2)) * [1, 10]
+    labels = (features @ [1, -0.1] + rng.normal(size=40) > 0).astype(int)
+    scores = cross_fitted_scores(features, labels, ridge=2.0)
+    for held in range(5):
+        fit = np.arange(40) % 5 != held
+        centre, spread = features[fit].mean(axis=0), features[fit].std(axis=0)
+        design = np.column_stack([np.ones(40), (features - centre) / spread])
+        weights = descended(design[fit], labels[fit], 2.0)
+        expected = 1 / (1 + np.exp(-design[~fit] @ weights))
+        np.testing.assert_allclose(scores[~fit], expected, atol=1e-9)
 
 
 def test_cross_fitting_never_uses_a_persons_own_label():

@@ -315,10 +315,11 @@ def test_pairs_of_thresholds():
 
 def test_pairs_that_contradict_each_other_are_refused():
     pairs = loop().with_group_thresholds()
-    table = np.array(pairs.survival)
-    table[0, 1, 1] = 0.95  # group A has the same threshold in arms 0, 1 and 2
-    with pytest.raises(InvalidModelError, match="expected shares that do not rise"):
-        ThresholdLoop(table, pairs.thresholds, 0.4, [0.3, 0.6])
+    for share in (0.95, 0.85):  # group A has the same threshold in arms 3, 4 and 5, with 0.9
+        table = np.array(pairs.survival)
+        table[0, 1, 5] = share
+        with pytest.raises(InvalidModelError, match="expected shares that do not rise"):
+            ThresholdLoop(table, pairs.thresholds, 0.4, [0.3, 0.6])
     order = np.random.default_rng(0).permutation(9)
     mixed = ThresholdLoop(pairs.survival[..., order], pairs.thresholds[order], 0.4, [0.3, 0.6])
     assert mixed.n_arms == 9  # pairs come in any order
