@@ -14,15 +14,14 @@ from mdptheory.algorithms.fair_bounds import (
     stationary_bound,
 )
 from mdptheory.models import GaussianBandit
-from proofs_checks._bandit_runs import DELTA, Game, erred, game_of, named_game, run_game
+from proofs_checks._bandit_runs import DELTA, Game, game_of, named_game
 from proofs_checks.ofs_certificates import many_arms
-from proofs_checks.ofs_coverage import wide_game
 
 pytestmark = [
     pytest.mark.theorem,
     pytest.mark.filterwarnings("ignore::UserWarning"),  # no feasible arm, or radii too small
 ]
-SEEDS = range(6)
+SEEDS = range(3)
 
 
 def runs(game: Game, name: str = "ofs", seeds=SEEDS):
@@ -83,13 +82,3 @@ def test_one_feasible_arm_among_fifty():
     for run in runs(game):
         assert run.regret[-1] == 0
         assert 0.3 * run.certificate_violation < run.violation[-1] < run.certificate_violation
-
-
-@pytest.mark.parametrize(
-    ("radius_scale", "least", "most"), [(1, 0.95, 1), (0.5, 0.2, 0.7), (0.3, 0, 0.1)]
-)
-def test_coverage_falls_with_the_radii(radius_scale, least, most):
-    rng = np.random.default_rng(0)
-    games = [wide_game(rng, radius_scale=float(radius_scale)) for _ in range(60)]
-    held = np.mean([not erred(run_game(game)) for game in games])
-    assert least <= held <= most
