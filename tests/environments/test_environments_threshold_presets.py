@@ -186,6 +186,18 @@ def test_open_loop_differs_from_where_it_settles(name):
     assert worst > 0.006
 
 
+@pytest.mark.parametrize("name", PRESETS)
+def test_feedback_moves_rates_and_not_true_positive_rates(name):
+    env, _ = threshold_preset(name)
+    names = [channel.name for channel in env.channels]
+    start, end = best_arm(env.open()).means, best_arm(env).means
+    for c, channel in enumerate(names):
+        if channel.startswith("tpr_"):
+            assert np.array_equal(start[:, c], end[:, c])
+        else:
+            assert np.abs(start[:, c] - end[:, c]).max() > 0.005
+
+
 def test_decile_gaps_drift_up():
     env, _ = threshold_preset("compas_decile")
     start = [abs(means(env, k, env.start_state.tolist())[1]) for k in range(3, 7)]
