@@ -43,7 +43,7 @@ from mdptheory.kernels.bandit_records import (
     Memory,
     Task,
 )
-from mdptheory.kernels.bandit_rules import absorb, begin, choose
+from mdptheory.kernels.bandit_rules import FEASIBLE, absorb, begin, choose
 from mdptheory.models import ClosedLoop
 from mdptheory.models.bandit import BanditProblem
 from mdptheory.models.bandit_run import BanditRun, BestArm
@@ -54,6 +54,7 @@ from mdptheory.operators.closed_loop import (
     draw_rounds,
     n_draws,
     n_places,
+    same_environment,
     scratch_desk,
 )
 from mdptheory.operators.crew import Crew
@@ -78,8 +79,8 @@ class BanditLearner:
         Radii, and what a run records.
     plan : Plan
         The same for compiled code.
-    start : array of shape (d,)
-        State of the environment before the first round.
+    home : BanditProblem, GaussianBandit, ThresholdLoop or LendingLoop
+        What the learner was made for; runs elsewhere have no certificates.
     """
 
     problem: BanditProblem
@@ -87,11 +88,13 @@ class BanditLearner:
     constraints: tuple[FairConstraint, ...]
     options: BanditOptions
     plan: Plan
-    start: FloatArray
+    home: BanditProblem | ClosedLoop
 
     def init(self) -> BanditState:
         """Return the state before the first round."""
-        return BanditState(0, frozen(blank_memory(self.plan.task, self.problem.n_arms, self.start)))
+        home = self.home
+        start = np.zeros(1) if isinstance(home, BanditProblem) else home.start_state
+        return BanditState(0, frozen(blank_memory(self.plan.task, self.problem.n_arms, start)))
 
     def select(self, state: BanditState) -> int:
         """Return the arm of the next round.
@@ -106,8 +109,9 @@ class BanditLearner:
         int
             Index of the arm.
         """
-        clock = state.memory.clock
-        return int(clock[ARM]) if clock[LEFT] else choose(self.plan.task, copied(state.memory))
+        memory = self._own(state)
+        left = memory.clock[LEFT]
+        return int(memory.clock[ARM]) if left else choose(self.plan.task, memory)
 
     def update(
         self,
@@ -140,10 +144,11 @@ class BanditLearner:
         Raises
         ------
         InvalidModelError
-            If shapes are wrong, a value is not finite, or hits exceed trials.
+            If shapes are wrong, a value is not finite, hits exceed trials, or trials those that a
+            round can show; or if the state is that of another learner.
         """
         x, w = self._seen(values, weights)
-        memory = copied(state.memory)
+        memory = self._own(state)
         chosen = int(memory.clock[ARM]) if memory.clock[LEFT] else choose(self.plan.task, memory)
         played = chosen if arm is None else check_count("arm", arm, low=0)
         if played >= self.problem.n_arms or (played != chosen and self.plan.task.doubling):
@@ -168,7 +173,7 @@ class BanditLearner:
         state : BanditState
             From `init` or the last step; it is left as it is.
         env : GaussianBandit, ThresholdLoop or LendingLoop
-            Where the round takes place.
+            Where the round takes place; `init` starts in the state that `home` starts in.
 
         Returns
         -------
@@ -177,7 +182,12 @@ class BanditLearner:
         info : BanditInfo
             What happened.
         """
-        memory = copied(state.memory)
+        memory = self._own(state)
+        if memory.state.shape != env.start_state.shape:
+            raise InvalidModelError(
+                f"state has an environment's state of shape {memory.state.shape}; expected"
+                f" {env.start_state.shape}, from a learner made for env and not for a problem"
+            )
         log = Log._make(array[0] for array in empty_logs(1, 1, 1, n_places(env), memory))
         draws = np.empty((1, n_draws(env)))
         draw_rounds(env, rng, draws)
@@ -218,7 +228,7 @@ class BanditLearner:
         generators = tuple(np.random.default_rng(rng) for rng in rngs)
         if not generators:
             return ()
-        best = best_arm(env, self.constraints)
+        best = best_arm(env, self.constraints, tol=FEASIBLE)
         task = self._task(env, best.reward if best.feasible else math.nan)
         memories = stacked_memory(
             blank_memory(task, self.problem.n_arms, env.start_state), len(generators)
@@ -308,7 +318,27 @@ class BanditLearner:
                 f"{place('values', c)} is {x[c]:g} of {w[c]:g} trials of channel"
                 f" {channels[c].name!r}; expected between 0 and all of them"
             )
+        most = np.array([channel.trials for channel in channels])
+        wrong = read & counts & (w > most)
+        if wrong.any():
+            c = int(wrong.argmax())
+            raise InvalidModelError(
+                f"{place('weights', c)} is {w[c]:g}; expected at most {most[c]} trials, as channel"
+                f" {channels[c].name!r} says"
+            )
         return np.where(read, x, 0.0), np.where(read, w, 0.0)
+
+    def _own(self, state: BanditState) -> Memory:
+        """Return a copy of the memory; that of another learner may lack what kernels read."""
+        task, kept = self.plan.task, state.memory
+        wanted = (self.problem.n_arms, len(task.pick), len(task.level))
+        found = (*kept.total.shape, len(kept.dual))
+        if found != wanted:
+            raise InvalidModelError(
+                f"state has {found[0]} arms, {found[1]} channels and {found[2]} residuals; expected"
+                f" {wanted[0]}, {wanted[1]} and {wanted[2]}, as this learner's"
+            )
+        return copied(kept)
 
     def _result(self, env: ClosedLoop, memory: Memory, log: Log, best: BestArm) -> BanditRun:
         every, plan = self.options.record_every, self.plan
@@ -316,6 +346,7 @@ class BanditLearner:
         fallbacks = int(memory.clock[FALLBACKS])
         regret = log.sums[:, REGRET] if best.feasible else np.full(len(rounds), np.nan)
         optimistic = plan.task.rule in (OFS, UCB) and not fallbacks
+        proved = plan.proved and same_environment(env, self.home)
         claims = [float(memory.sums[i]) for i in (CLAIM_REWARD, CLAIM_VIOLATION)]
         return BanditRun(
             arms=log.arms,
@@ -330,8 +361,8 @@ class BanditLearner:
             regret=regret,
             fallback_rounds=fallbacks,
             switches=int(memory.clock[SWITCHES]),
-            certificate_regret=claims[0] if plan.proved and optimistic else None,
-            certificate_violation=claims[1] if plan.proved else None,
+            certificate_regret=claims[0] if proved and optimistic else None,
+            certificate_violation=claims[1] if proved else None,
             best=best,
             constraints=self.constraints,
             names=tuple(channel.name for channel in self.problem.channels),
@@ -362,5 +393,4 @@ def bandit_learner(
     chosen = BanditOptions() if options is None else options
     problem, given = problem_of(env), tuple(constraints)
     plan = bandit_plan(env, horizon, given, rule, chosen)
-    start = np.zeros(1) if isinstance(env, BanditProblem) else env.start_state
-    return BanditLearner(problem, int(horizon), given, chosen, plan, start)
+    return BanditLearner(problem, int(horizon), given, chosen, plan, env)

@@ -108,6 +108,8 @@ def bandit_plan(
     if constants is not None:
         drift = constants.lipschitz[used] * constants.diameter
         bias = drift * constants.kappa**rule.burn / (1.0 - constants.kappa)
+        # rounds weigh by their trials: all of them may fall into those that are furthest off
+        bias *= [max(1, channel.trials) for channel in channels]
     is_open = not isinstance(source, BanditProblem) and is_open_loop(source)
     if options.radius_scale < 1.0:
         warnings.warn(

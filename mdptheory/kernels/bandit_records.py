@@ -65,7 +65,7 @@ class Task(NamedTuple):
     anytime: bool
     matrix: FloatArray  # (M, C)
     level: FloatArray  # (M,)
-    bias: FloatArray  # (C,): B of each channel
+    bias: FloatArray  # (C,): B of each channel, times the most trials of a round
     doubling: bool  # epochs as long as all earlier ones of the arm together
     first: int  # rounds of an arm's first epoch
     burn: int  # rounds at the start of each epoch that are not recorded

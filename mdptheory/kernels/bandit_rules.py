@@ -41,7 +41,7 @@ def refresh(task: Task, memory: Memory, k: int) -> None:
                 log_term += 2.0 * math.log(n)
             radius[k, c] = task.scale[c] * math.sqrt(2.0 * log_term / n)
             if task.bias[c] > 0.0:
-                radius[k, c] += task.bias[c] * memory.epochs[k] / memory.pulls[k]
+                radius[k, c] += task.bias[c] * memory.epochs[k] / n
     low, high, widest = 0.0, -np.inf, 0.0
     for m in range(len(task.level)):
         value, width = -task.level[m], 0.0
