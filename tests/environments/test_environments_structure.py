@@ -32,6 +32,21 @@ NO_CONSTRUCTORS = {  # of a single finite model, that is
     "simulated_target",
     "windy_walk_family",
 }
+CLOSED_LOOPS = {  # thresholds and lending, tested in files of their own
+    "PRESETS",
+    "ScoredPeople",
+    "compas_decile_threshold_loop",
+    "compas_threshold_loop",
+    "german_threshold_loop",
+    "lending_loop",
+    "load_compas",
+    "load_german",
+    "survival_from_scores",
+    "synthetic_threshold_loop",
+    "threshold_loop_from_csv",
+    "threshold_loop_from_scores",
+    "threshold_preset",
+}
 
 
 def constructor(entry):
@@ -39,7 +54,9 @@ def constructor(entry):
 
 
 def test_the_catalogue_offers_every_constructor():
-    public = {getattr(env, name) for name in env.__all__ if name not in NO_CONSTRUCTORS}
+    others = NO_CONSTRUCTORS | CLOSED_LOOPS
+    assert others <= set(env.__all__)
+    public = {getattr(env, name) for name in env.__all__ if name not in others}
     entries = [*env.CATALOGUE.values(), *env.LINEAR_CATALOGUE.values()]
     assert {constructor(entry) for entry in entries} == public
 

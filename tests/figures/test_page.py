@@ -60,8 +60,10 @@ def parse(text):
 
 @pytest.fixture(scope="module")
 def small():
-    """Two chains, few cases."""
+    """Two chains, few cases, the figures of one folder; test_runner draws each of the others."""
+    planning = page_module.select_figures("planning")
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page_module, "select_figures", lambda name: planning)
         patch.setattr(page_module, "QUICK_TRIALS", 40)
         patch.setattr(checks, "select", lambda ids: checks_chains)
         yield
