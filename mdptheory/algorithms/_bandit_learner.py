@@ -1,6 +1,5 @@
 """A bandit algorithm as ``init``, ``select`` and ``update``, or ``init``, ``step`` and ``run``."""
 
-import math
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -182,7 +181,7 @@ class BanditLearner:
         info : BanditInfo
             What happened.
         """
-        memory = self._own(state)
+        task, memory = self._task(env), self._own(state)
         if memory.state.shape != env.start_state.shape:
             raise InvalidModelError(
                 f"state has an environment's state of shape {memory.state.shape}; expected"
@@ -191,7 +190,6 @@ class BanditLearner:
         log = Log._make(array[0] for array in empty_logs(1, 1, 1, n_places(env), memory))
         draws = np.empty((1, n_draws(env)))
         draw_rounds(env, rng, draws)
-        task = self._task(env, math.nan)
         play(task, compiled_world(env), memory, scratch_desk(env), draws, 0, 1, log)
         info = BanditInfo(
             arm=int(log.arms[0]),
@@ -228,8 +226,10 @@ class BanditLearner:
         generators = tuple(np.random.default_rng(rng) for rng in rngs)
         if not generators:
             return ()
+        task = self._task(env)
         best = best_arm(env, self.constraints, tol=FEASIBLE)
-        task = self._task(env, best.reward if best.feasible else math.nan)
+        if best.feasible:
+            task = task._replace(comparator=best.reward)
         memories = stacked_memory(
             blank_memory(task, self.problem.n_arms, env.start_state), len(generators)
         )
@@ -281,7 +281,7 @@ class BanditLearner:
         finally:
             crew.stop()
 
-    def _task(self, env: ClosedLoop, comparator: float) -> Task:
+    def _task(self, env: ClosedLoop) -> Task:
         """Return the task as an environment shows its channels, or refuse another environment."""
         problem = problem_of(env)
         names = [[channel.name for channel in p.channels] for p in (self.problem, problem)]
@@ -292,7 +292,7 @@ class BanditLearner:
             )
         pick = channel_places(env)[self.plan.task.pick]
         pick.setflags(write=False)
-        return self.plan.task._replace(pick=pick, comparator=comparator)
+        return self.plan.task._replace(pick=pick)
 
     def _seen(
         self, values: npt.ArrayLike, weights: npt.ArrayLike | None
@@ -391,6 +391,5 @@ def bandit_learner(
 ) -> BanditLearner:
     """Check everything and return the learner."""
     chosen = BanditOptions() if options is None else options
-    problem, given = problem_of(env), tuple(constraints)
-    plan = bandit_plan(env, horizon, given, rule, chosen)
-    return BanditLearner(problem, int(horizon), given, chosen, plan, env)
+    plan = bandit_plan(env, horizon, constraints, rule, chosen)
+    return BanditLearner(problem_of(env), int(horizon), tuple(constraints), chosen, plan, env)
