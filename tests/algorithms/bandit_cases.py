@@ -28,7 +28,7 @@ from mdptheory.operators.closed_loop import (
 )
 
 COMPILED = os.environ.get("NUMBA_DISABLE_JIT", "0") != "1"
-ROUNDS = 150
+ROUNDS = 150 if COMPILED else 40
 
 ALGORITHMS = {
     "ofs": ("ofs", {}),
