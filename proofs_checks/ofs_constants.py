@@ -211,7 +211,7 @@ def astray(case: Case) -> Trace:
 
 CHAIN = Chain(
     id="ofs.constants",
-    title="OFS: certified constants of a closed loop (OFS-T9)",
+    title="OFS-T9: certified constants of a closed loop",
     source=(
         "derived here for closed-loop thresholds in the setting of Du, arXiv 2512.22313, of which"
         " only the abstract was read; the dynamics are ours"

@@ -265,7 +265,7 @@ def halved(case: Case) -> Proof:
 
 CHAIN = Chain(
     id="ofs.epochs",
-    title="OFS by doubling epochs: regret and violation in a closed loop (OFS-T8)",
+    title="OFS-T8: regret and violation of doubling epochs in a closed loop",
     source=(
         "derived here for closed-loop thresholds in the setting of Du, arXiv 2512.22313, of which"
         " only the abstract was read; union bound over epochs, OFS-T7, Cauchy-Schwarz"

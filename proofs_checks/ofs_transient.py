@@ -240,7 +240,7 @@ def one_shock(rng: np.random.Generator) -> Case:
 
 CHAIN = Chain(
     id="ofs.transient",
-    title="OFS: what leaving steady states costs on a path (OFS-T7)",
+    title="OFS-T7: what leaving steady states costs on a path",
     source=(
         "derived here for closed-loop thresholds in the setting of Du, arXiv 2512.22313, of which"
         " only the abstract was read; a geometric sum"

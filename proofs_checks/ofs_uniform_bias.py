@@ -245,7 +245,7 @@ def pinned(make: Callable[[], GaussianBandit]) -> Callable[[np.random.Generator]
 
 CHAIN = Chain(
     id="ofs.uniform_bias",
-    title="OFS round by round in a closed loop with weak feedback (OFS-T6)",
+    title="OFS-T6: round by round in a closed loop with weak feedback",
     source=(
         "derived here for closed-loop thresholds in the setting of Du, arXiv 2512.22313, of which"
         " only the abstract was read"
