@@ -248,6 +248,7 @@ def array_bytes():
     return sum(trace.size for trace in shot.traces)
 
 
+@pytest.mark.skipif(not COMPILED, reason="nothing is compiled")
 @pytest.mark.filterwarnings("ignore::UserWarning")  # a rate of nobody
 def test_runs_neither_keep_nor_lose_arrays():
     envs = played()
