@@ -226,6 +226,8 @@ class BanditLearner:
         generators = tuple(np.random.default_rng(rng) for rng in rngs)
         if not generators:
             return ()
+        if len({id(generator) for generator in generators}) < len(generators):
+            raise InvalidModelError("rngs has a generator twice; expected one a run: rng.spawn(n)")
         task = self._task(env)
         best = best_arm(env, self.constraints, tol=FEASIBLE)
         if best.feasible:

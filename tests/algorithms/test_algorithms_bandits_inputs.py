@@ -138,6 +138,13 @@ def test_a_learner_refuses_environments_with_other_channels():
         learner.run(0, None)
 
 
+def test_runs_do_not_share_a_generator():
+    """The order in which threads draw from it would decide what is played."""
+    rng = np.random.default_rng(0)
+    with refuses("rngs has a generator twice; expected one a run"):
+        ofs_learner(gauss(), 100).run_many((rng, rng), gauss())
+
+
 def test_a_learner_refuses_states_that_are_not_its_own():
     """Compiled code would read past the end of shorter arrays."""
     mine, other = ofs_learner(gauss(), 100, gauss().constraints), ofs_learner(trap(), 100)
