@@ -316,7 +316,8 @@ def closed_loop_bound(
     -----
     Derived here, with probability ``1 - delta``, for an algorithm that adds ``B e / N`` to its
     radii after e epochs of an arm, against the steady reward of the best arm whose steady state is
-    feasible; if no arm's is, for the violation beyond the least steady one.
+    feasible; if no arm's is, for the violation beyond the least steady one. For value channels: a
+    round of a count channel weighs by its trials, which only a run's certificate allows for.
 
     Examples
     --------
