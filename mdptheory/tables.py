@@ -83,7 +83,7 @@ def run_table(
         - ``rounds``, ``reward``, ``violation``, ``signed_violation`` (the largest of the sums of
           residuals with their signs; nan without constraints), ``observed_violation`` and
           ``regret``: sums over the run.
-        - ``oracle_gap``: steady reward of the best fixed feasible arm less the mean reward of the last
+        - ``oracle_gap``: steady reward of the best feasible arm less the mean reward of the last
           fifth of the run (from the recorded round that is nearest to its start); nan if no arm is
           feasible.
         - ``net``: mean reward less ``price`` times mean violation.

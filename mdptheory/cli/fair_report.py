@@ -96,7 +96,10 @@ def print_head(desk: Desk) -> None:
         f" loses {env.cost:g} for each other, a mean of all applicants"
     )
     moved = "" if env.dynamics.is_open else ", once the applicants have settled under it"
-    print(f"feasible: {limit_text(desk.limits)}{moved}")
+    if desk.limits:
+        print(f"feasible: {limit_text(desk.limits)}{moved}")
+    else:
+        print("feasible: every threshold, as there are no limits")
 
 
 def label_of(desk: Desk, arm: int) -> str:
@@ -215,7 +218,8 @@ def certificate_text(name: str, runs: Sequence[BanditRun], told: Told) -> str:
         return f"no certificate: {_reason(name, told)}"
     sure = f"certificate, each run with probability {1.0 - told.delta:.10g}"
     proved = [r for r in regrets if r is not None]
-    text = f"{sure}: violation at most {bound_text(max(known), rounds, cap)}"
+    violation = bound_text(max(known), rounds, cap) if cap > 0.0 else "0, without limits"
+    text = f"{sure}: violation at most {violation}"
     if len(proved) == len(runs):
         return f"{text}, regret at most {bound_text(max(proved), rounds, reach)}{excess}"
     if fallbacks and name in OPTIMISTIC:

@@ -24,7 +24,7 @@ from mdptheory.models import (
     ThresholdLoop,
 )
 
-COLUMNS = ("score", "label", "favourable", "group")
+COLUMNS = ("score", "label", "favourable", "group", "delimiter")
 
 
 class Desk(NamedTuple):
@@ -70,6 +70,9 @@ class DeskOptions:
     group: Annotated[
         str | None, typer.Option(help="Column of --csv, group if absent: two groups.")
     ] = None
+    delimiter: Annotated[
+        str | None, typer.Option(help="What separates the fields of --csv: a comma if absent.")
+    ] = None
     grid: Annotated[
         str | None,
         typer.Option(metavar="LOW,HIGH,N", help="Thresholds for --csv: 0,1,21 if absent."),
@@ -110,12 +113,12 @@ class DeskOptions:
             env, limits, title = self._preset() if self.csv is None else self._table(self.csv)
         env = self._changed(env)
         chosen = {type(limit): limit for limit in limits}
-        for kind, level in (
-            (DemographicParity, self.eps), (ServiceRate, self.service),
-            (EqualOpportunity, self.equal_opportunity),
+        for kind, option, level in (
+            (DemographicParity, "--eps", self.eps), (ServiceRate, "--service", self.service),
+            (EqualOpportunity, "--equal-opportunity", self.equal_opportunity),
         ):  # fmt: skip
             if level is not None:
-                chosen[kind] = kind(level)
+                chosen[kind] = kind(check_number(option, level, low=0.0, high=1.0))
         limits = tuple(chosen.values())
         if not limits:
             notes.append("no limit was given (--eps, --service, --equal-opportunity)")
@@ -214,7 +217,7 @@ def with_desk(command: Callable[..., None]) -> Callable[..., None]:
 
 def limit_text(limits: Sequence[FairConstraint]) -> str:
     """Return limits as words."""
-    return " and ".join(_words(limit) for limit in limits) if limits else "always"
+    return " and ".join(_words(limit) for limit in limits)
 
 
 def _words(limit: FairConstraint) -> str:

@@ -13,6 +13,8 @@ from mdptheory.metrics._columns import check_same_length, groups
 from mdptheory.models import LoopDynamics, ThresholdLoop
 from mdptheory.models.threshold_loop import check_thresholds
 
+MOST = 0.9  # share of all beyond which thresholds and scores look like those of different scales
+
 
 class LoopOptions(TypedDict, total=False):
     """What `ThresholdLoop` takes besides what scores say."""
@@ -113,8 +115,24 @@ def rates_of(
             FitWarning,
             stacklevel=stacklevel,
         )
+    elif (share := _accepted_at_ends(counts, sizes))[1] > MOST or share[0] < 1.0 - MOST:
+        grid = grid_of(thresholds)
+        kind, k = ("highest", 1) if share[1] > MOST else ("lowest", 0)
+        warnings.warn(
+            f"the {kind} threshold accepts {share[k]:.0%} of all: scores lie in"
+            f" [{people.scores.min():g}, {people.scores.max():g}], thresholds in"
+            f" [{grid[0]:g}, {grid[-1]:g}]",
+            FitWarning,
+            stacklevel=stacklevel,
+        )
     total = sizes.sum(axis=1)
     return counts / everybody, float(total[0] / total.sum()), sizes[:, 1] / total
+
+
+def _accepted_at_ends(counts: IntArray, sizes: IntArray) -> tuple[float, float]:
+    """Return the shares of all whom the lowest and the highest threshold accept."""
+    taken = counts.sum(axis=(0, 1)) / sizes.sum()
+    return float(taken[0]), float(taken[-1])
 
 
 def loop_of(

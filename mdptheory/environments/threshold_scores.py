@@ -55,7 +55,9 @@ def survival_from_scores(
     Warns
     -----
     FitWarning
-        If every threshold accepts everybody or nobody, as when all scores are equal.
+        If every threshold accepts everybody or nobody, as when all scores are equal; if the highest
+        one accepts over nine tenths of all, or the lowest one less than a tenth, as when scores are
+        percentages and thresholds are not.
 
     Examples
     --------

@@ -10,6 +10,7 @@ import pytest
 from test_cli_commands import refused, run, run_json
 
 from mdptheory import algorithms, solvers
+from mdptheory.cli import main
 from mdptheory.environments import threshold_loop_from_csv, threshold_preset
 from mdptheory.models import DemographicParity, EqualOpportunity, ServiceRate
 from mdptheory.operators import certify
@@ -194,7 +195,7 @@ def test_own_data_is_read(capsys, people):
     assert answer["thresholds"]["violation"] == best.violations.tolist()
     assert answer["best"]["arm"] == best.arm
     code, out, _ = run(capsys, "fair", "best", *own(people))
-    assert "feasible: always" in out
+    assert "feasible: every threshold, as there are no limits" in out
     assert "note: no limit was given" in out
 
 
@@ -276,7 +277,7 @@ def test_a_loop_that_need_not_forget_is_refused_a_certificate(capsys):
         (("best", *GERMAN, "--score", "s"), "--score goes with --csv, not with --preset"),
         (("best", *GERMAN, "--grid", "0,1,5"), "--grid goes with --csv, not with --preset"),
         (("best", *GERMAN, "--every", "2"), "--every goes with --group-thresholds"),
-        (("best", *GERMAN, "--eps", "2"), "tol is 2.0; expected a number in [0, 1]"),
+        (("best", *GERMAN, "--eps", "2"), "--eps is 2.0; expected a number in [0, 1]"),
         (("best", *GERMAN, "--feedback", "-1"), "--feedback is -1.0; expected a number in [0"),
         (("best", "--csv", "nothing.csv"), "--csv nothing.csv: no such file"),
         (("best", *GERMAN, "--out", "t.txt"), "--out t.txt: expected a name ending in .csv, .json"),
@@ -312,3 +313,35 @@ def test_without_a_command_the_help_is_shown(capsys):
     code, out, _ = run(capsys, "fair", "run", "--help")
     assert code == 0
     assert "--group-thresholds" in out
+
+
+def test_a_file_of_percentages_with_semicolons(tmp_path, capsys):
+    """Thresholds are meant for scores up to 1; the note says what is wrong, --grid mends it."""
+    path = tmp_path / "people.csv"
+    rows = [f"{10 * i % 101};{i % 2};{'ab'[i // 2 % 2]}" for i in range(1, 200)]
+    path.write_text("score;label;group\n" + "\n".join(rows) + "\n")
+    words = ["fair", "best", "--csv", str(path)]
+    assert main(words) == 2
+    assert "no column 'score'; its header, split at ',', is" in capsys.readouterr().err
+    assert main([*words, "--delimiter", ";"]) == 0
+    out = capsys.readouterr().out
+    assert "% of all: scores lie in [0, 100], thresholds in [0, 1]" in out
+    assert main([*words, "--delimiter", ";", "--grid", "0,100,11"]) == 0
+    assert "of all: scores lie" not in capsys.readouterr().out
+
+
+def test_limits_are_named_as_options(capsys):
+    for option in ("--eps", "--service", "--equal-opportunity"):
+        assert main(["fair", "best", "--preset", "german", option, "2"]) == 2
+        assert f"{option} is 2.0; expected a number in [0, 1]" in capsys.readouterr().err
+
+
+def test_without_limits_no_violation_is_claimed(tmp_path, capsys):
+    path = tmp_path / "people.csv"
+    rows = [f"{i % 10 / 10},{i // 10 % 2},{'ab'[i // 20 % 2]}" for i in range(200)]
+    path.write_text("score,label,group\n" + "\n".join(rows) + "\n")
+    words = ["--method", "ofs-epochs", "--rounds", "3000"]
+    assert main(["fair", "run", "--csv", str(path), *words]) == 0
+    out = capsys.readouterr().out
+    assert "violation at most 0, without limits, regret at most" in out
+    assert "feasible: every threshold, as there are no limits" in out
