@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -271,11 +272,11 @@ def erred(replay: Replay, *, radius: float = 1.0) -> bool:
 # ---- instances ----------------------------------------------------------------------------------
 
 
-def game_of(bandit: GaussianBandit, horizon: int, seed: int, **told: bool | float) -> Game:
+def game_of(bandit: GaussianBandit, horizon: int, seed: int, **told: Any) -> Game:
     """Ask every residual channel of a bandit not to be positive."""
     m = bandit.residuals.shape[1]
     matrix = np.column_stack([np.zeros(m), np.eye(m)])
-    return Game(bandit, matrix, np.zeros(m), horizon, seed, **told)  # type: ignore[arg-type]
+    return Game(bandit, matrix, np.zeros(m), horizon, seed, **told)
 
 
 def random_game(

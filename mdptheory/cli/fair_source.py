@@ -211,6 +211,7 @@ def with_desk(command: Callable[..., None]) -> Callable[..., None]:
 
     called.__name__, called.__doc__ = command.__name__, command.__doc__
     called.__annotations__ = {p.name: p.annotation for p in (*shared, *own)}
+    # typer reads it; functions have no such attribute of their own
     called.__signature__ = inspect.Signature([*shared, *own])  # type: ignore[attr-defined]
     return called
 
