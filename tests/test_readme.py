@@ -93,7 +93,8 @@ def test_ci_calls_everything_and_ends_with_the_tests_own_summary(tmp_path):
 @pytest.mark.parametrize(
     "broken",
     ["pip install .[all]", "mdptheory reproduce", "pip install .[test]", "python -m pytest",
-     "pytest -q -n 0 tests/", "mdptheory solve", "mdptheory check", "ruff check", "ruff format", "mypy"],
+     "pytest -q -n 0 tests/", "mdptheory solve", "mdptheory check", "ruff check", "ruff format",
+     "mypy"],
 )  # fmt: skip
 def test_ci_fails_when_any_step_fails(tmp_path, broken):
     done, calls = rehearse(tmp_path, broken)

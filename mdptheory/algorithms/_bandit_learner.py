@@ -15,10 +15,10 @@ from mdptheory.algorithms._bandit_records import (
     BanditOptions,
     BanditState,
     blank_memory,
-    copied,
     empty_logs,
     fell_back,
     frozen,
+    own_memory,
     stacked_memory,
 )
 from mdptheory.algorithms._bandit_task import Plan, Rule, bandit_plan, problem_of
@@ -286,6 +286,11 @@ class BanditLearner:
     def _task(self, env: ClosedLoop) -> Task:
         """Return the task as an environment shows its channels, or refuse another environment."""
         problem = problem_of(env)
+        if isinstance(env, BanditProblem):
+            raise TypeError(
+                "env is a BanditProblem, where no round can be played; expected a GaussianBandit, a"
+                " ThresholdLoop or a LendingLoop (for rounds of your own: select and update)"
+            )
         names = [[channel.name for channel in p.channels] for p in (self.problem, problem)]
         if problem.n_arms != self.problem.n_arms or names[0] != names[1]:
             raise InvalidModelError(
@@ -331,16 +336,14 @@ class BanditLearner:
         return np.where(read, x, 0.0), np.where(read, w, 0.0)
 
     def _own(self, state: BanditState) -> Memory:
-        """Return a copy of the memory; that of another learner may lack what kernels read."""
-        task, kept = self.plan.task, state.memory
-        wanted = (self.problem.n_arms, len(task.pick), len(task.level))
-        found = (*kept.total.shape, len(kept.dual))
-        if found != wanted:
+        """Return a copy of the memory of a state of this learner before its last round."""
+        memory = own_memory(self.plan.task, self.problem.n_arms, state)
+        if state.round >= self.horizon and not self.options.anytime:
             raise InvalidModelError(
-                f"state has {found[0]} arms, {found[1]} channels and {found[2]} residuals; expected"
-                f" {wanted[0]}, {wanted[1]} and {wanted[2]}, as this learner's"
+                f"state has played {state.round} rounds, which is the horizon; expected fewer, or"
+                " BanditOptions(anytime=True)"
             )
-        return copied(kept)
+        return memory
 
     def _result(self, env: ClosedLoop, memory: Memory, log: Log, best: BestArm) -> BanditRun:
         every, plan = self.options.record_every, self.plan

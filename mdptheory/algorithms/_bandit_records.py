@@ -7,6 +7,7 @@ import numpy as np
 
 from mdptheory._typing import FloatArray, IntArray
 from mdptheory._validation import check_count, check_flag, check_number
+from mdptheory.errors import InvalidModelError
 from mdptheory.kernels.bandit_records import ARM, CLOCKS, COMMIT, FALLEN, SUMS, Log, Memory, Task
 
 
@@ -121,6 +122,24 @@ def frozen(memory: Memory) -> Memory:
 def copied(memory: Memory) -> Memory:
     """Return writable copies."""
     return Memory._make(np.array(array) for array in memory)
+
+
+def own_memory(task: Task, n_arms: int, state: BanditState) -> Memory:
+    """Return a writable copy; the memory of another learner may lack what kernels read."""
+    if not isinstance(state, BanditState):
+        raise TypeError(
+            f"state is {state!r} of type {type(state).__name__}; expected the BanditState of init,"
+            " step or update"
+        )
+    kept = state.memory
+    wanted = (n_arms, len(task.pick), len(task.level))
+    found = (*kept.total.shape, len(kept.dual))
+    if found != wanted:
+        raise InvalidModelError(
+            f"state has {found[0]} arms, {found[1]} channels and {found[2]} residuals; expected"
+            f" {wanted[0]}, {wanted[1]} and {wanted[2]}, as this learner's"
+        )
+    return copied(kept)
 
 
 def fell_back(memory: Memory) -> bool:

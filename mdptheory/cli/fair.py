@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mdptheory._validation import check_number
 from mdptheory.cli.failures import BAD_INPUT, FAILS, CommandError
 from mdptheory.cli.fair_source import Desk, noted, with_desk
 
@@ -181,6 +182,8 @@ def _at_least_one(option: str, count: int) -> int:
 def _options(delta: float, radius_scale: float, rounds: int) -> "BanditOptions":
     from mdptheory.algorithms import BanditOptions
 
+    check_number("--delta", delta, low=0.0, high=1.0, open_low=True, open_high=True)
+    check_number("--radius-scale", radius_scale, low=0.0, open_low=True, open_high=True)
     every = max(1, _at_least_one("--rounds", rounds) // RECORDED)
     return BanditOptions(delta=delta, radius_scale=radius_scale, record_every=every)
 

@@ -209,7 +209,9 @@ def with_desk(command: Callable[..., None]) -> Callable[..., None]:
         desk = DeskOptions(**{field.name: words.pop(field.name) for field in fields}).load()
         command(desk, **words)
 
-    called.__name__, called.__doc__ = command.__name__, command.__doc__
+    paragraphs = (command.__doc__ or "").split("\n\n")  # the terminal wraps them, not the source
+    called.__doc__ = "\n\n".join(" ".join(text.split()) for text in paragraphs)
+    called.__name__ = command.__name__
     called.__annotations__ = {p.name: p.annotation for p in (*shared, *own)}
     # typer reads it; functions have no such attribute of their own
     called.__signature__ = inspect.Signature([*shared, *own])  # type: ignore[attr-defined]

@@ -103,7 +103,7 @@ def _position(
         shown = ", ".join(title[:40] for title in header[:12]) + ", ..." * (len(header) > 12)
         raise InvalidFileError(
             f"{path} has no column {name!r}; its header, split at {delimiter!r}, is"
-            f" {shown or 'empty'}"
+            f" {shown or 'empty'}" + "; delimiter says where to split" * (len(header) == 1)
         )
     if len(found) > 1 and not repeated:
         raise InvalidFileError(

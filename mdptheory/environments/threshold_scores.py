@@ -169,8 +169,11 @@ def threshold_loop_from_csv(
     table = read_columns(file, wanted, delimiter=delimiter)
     labels = _read_labels(file, label, table.columns[label], table.lines, favourable)
     scores = np.array(table.columns[score], dtype=np.float64)
-    people = scored(scores, labels, table.columns[group])
-    return loop_of(people, thresholds, options)
+    try:
+        return loop_of(scored(scores, labels, table.columns[group]), thresholds, options)
+    except InvalidModelError as error:
+        told = str(error).replace("sensitive_features", group)
+        raise InvalidFileError(f"{path}: {told}") from None
 
 
 def _read_labels(
@@ -182,7 +185,7 @@ def _read_labels(
     for line, text in zip(lines, words, strict=True):
         if favourable is None:
             value = _BINARY.get(text.lower(), -1)
-            expected = "0 or 1; say which word is the favourable label otherwise"
+            expected = "0 or 1, or favourable= naming the good label"
         else:
             value = int(text == favourable)
             other = text if other is None and not value else other

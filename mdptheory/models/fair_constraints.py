@@ -245,6 +245,6 @@ def _spread(
     if len(rates) < 2:
         raise InvalidModelError(
             f"constraints[{i}] is {constraint!r}, which needs channels {prefix}<group> of two"
-            f" groups; this environment shows {', '.join(names)}"
+            f" groups or more; this environment shows {', '.join(names)}"
         )
     return [({a: 1.0, b: -1.0}, tol, i) for a in rates for b in rates if a != b]

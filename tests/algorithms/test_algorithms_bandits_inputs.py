@@ -230,3 +230,34 @@ def test_a_learner_of_a_problem_certifies_nothing_and_a_wide_one_runs():
     with silence():
         tiny = algorithms.ofs(GaussianBandit([1.0]), 1, rng=0)
     assert tiny.certificate_regret == tiny.regret[-1] == 0.0
+
+
+def test_a_problem_has_no_rounds_to_play():
+    bandit = GaussianBandit([0.5, 0.4])
+    learner = ofs_learner(bandit.problem, 10)
+    with pytest.raises(TypeError, match="env is a BanditProblem, where no round can be played"):
+        learner.run(0, bandit.problem)
+    with pytest.raises(TypeError, match="env is a BanditProblem, where no round can be played"):
+        algorithms.ofs(bandit.problem, 10)
+
+
+def test_what_is_no_state_is_refused():
+    learner = ofs_learner(GaussianBandit([0.5, 0.4]), 10)
+    with pytest.raises(TypeError, match="state is None of type NoneType; expected the BanditState"):
+        learner.select(None)
+    with pytest.raises(TypeError, match="state is 3 of type int; expected the BanditState"):
+        learner.update(3, [0.5])
+
+
+def test_radii_hold_up_to_the_horizon_only():
+    bandit = GaussianBandit([0.5, 0.4])
+    for anytime in (False, True):
+        learner = ofs_learner(bandit, 2, options=BanditOptions(anytime=anytime))
+        state = learner.init()
+        for _ in range(2):
+            state = learner.update(state, [0.5])
+        if anytime:
+            assert learner.update(state, [0.5]).round == 3
+        else:
+            with pytest.raises(InvalidModelError, match="state has played 2 rounds, which is the"):
+                learner.update(state, [0.5])
