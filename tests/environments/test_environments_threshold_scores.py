@@ -210,7 +210,7 @@ def test_csv_gives_the_loop_of_its_columns(tmp_path):
         (PLAIN.replace("0.9", "inf"), "line 5: score is 'inf'"),
         (PLAIN.replace("0.9", "1_0"), "line 5: score is '1_0'"),
         (PLAIN.replace("0.9", ""), "line 5: score is ''"),
-        (PLAIN.replace("0.9,1", "0.9,2"), "line 5: label is '2'; expected 0 or 1, or favourable= naming"),
+        (PLAIN.replace("0.9,1", "0.9,2"), "line 5: label is '2'; expected 0 or 1, or favour"),
         (PLAIN.replace("0.9,1", "0.9, "), "line 5: label is empty"),
         (PLAIN.replace("0.9,1,b", "0.9,1,"), "line 5: group is empty"),
         (PLAIN.replace("0.9,1,b", "0.9,1"), "line 5: 2 fields; expected 3, as in the header"),
